@@ -1,0 +1,1 @@
+"""The command `perennial`: one verb a file."""

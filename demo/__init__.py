@@ -1,0 +1,1 @@
+"""The sample data set and the story that `make demo` tells."""

@@ -1,0 +1,1 @@
+"""From a release to answers over HTTP, and the prediction log."""

@@ -1,0 +1,1 @@
+"""From data and a task spec to a release."""

@@ -28,7 +28,7 @@ FILLER = ("please", "the", "my", "is", "was", "today", "again", "i", "need", "he
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
-@pytest.fixture()
+@pytest.fixture
 def home(tmp_path: Path) -> Home:
     root = tmp_path / "home"
     root.mkdir()
@@ -124,7 +124,7 @@ def word_tokenizer(vocabulary: Sequence[str]) -> Tokenizer:
 
 
 def keyword_graph(vocabulary: Sequence[str], words: dict[str, tuple[str, ...]]) -> onnx.ModelProto:
-    """Logits of a label are 12 times the share of tokens that are its keywords (plus nothing else)."""
+    """Logits of a label are 60 times the share of tokens that are its keywords (plus nothing else)."""
     table = np.zeros((len(vocabulary), len(words)), dtype=np.float32)
     for column, found in enumerate(words.values()):
         for word in found:

@@ -1,0 +1,151 @@
+"""`perennial releases`: list, show, promote, roll back."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import os
+import time
+
+from cli.console import add_common, print_fields, print_json, print_line, print_table, when
+from contracts.errors import PerennialError, ReleaseNotFoundError
+from contracts.home import Home
+from contracts.release import Manifest
+from contracts.release_store import list_versions, read_manifest, verify_release
+from contracts.rollout import Rollout, promote, read_rollout, rollback
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Subcommands `list` (the default), `show`, `promote`, `rollback`."""
+    add_common(parser, json_output=True)
+    actions = parser.add_subparsers(dest="action", metavar="ACTION")
+    listing = actions.add_parser("list", help="all releases, or those of one task")
+    listing.add_argument("task", nargs="?")
+    show = actions.add_parser("show", help="one release: metrics, gate, lineage, and whether its files are whole")
+    show.add_argument("task")
+    show.add_argument("version", nargs="?", help="default: the stable one")
+    promotion = actions.add_parser("promote", help="make a release the stable one")
+    promotion.add_argument("task")
+    promotion.add_argument("version")
+    back = actions.add_parser("rollback", help="make the release that served before serve again")
+    back.add_argument("task")
+    for action in (promotion, back):
+        action.add_argument("--reason", default="by hand", help="kept in rollout.json")
+    for action in (listing, show, promotion, back):
+        # Also accepted behind the action; SUPPRESS keeps what stood before it.
+        action.add_argument("--home", metavar="DIR", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+        action.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+
+
+def run(options: argparse.Namespace) -> int:
+    """One action on the releases of a home."""
+    home = Home.from_environment(os.environ, options.home)
+    if options.action in ("promote", "rollback"):
+        return _change(home, options)
+    if options.action == "show":
+        return _show(home, options)
+    return _list(home, getattr(options, "task", None), as_json=options.json)
+
+
+def _change(home: Home, options: argparse.Namespace) -> int:
+    by = getpass.getuser()
+    if options.action == "promote":
+        rollout = promote(home, options.task, options.version, by=by, reason=options.reason, now=time.time())
+    else:
+        rollout = rollback(home, options.task, by=by, reason=options.reason, now=time.time())
+    if options.json:
+        print_json(rollout.model_dump(mode="json"))
+    else:
+        print_line(f"{options.task}: release {rollout.stable} is the stable one; running services follow in a second.")
+    return 0
+
+
+def _list(home: Home, task: str | None, *, as_json: bool) -> int:
+    tasks = [task] if task else home.tasks()
+    rows = []
+    for name in tasks:
+        versions = list_versions(home, name)
+        if task and not versions:
+            raise ReleaseNotFoundError(task, None, [])
+        rollout = read_rollout(home, name)
+        rows += [_row(home, name, version, rollout) for version in versions]
+    if as_json:
+        print_json(rows)
+    elif rows:
+        columns = ("task", "version", "state", "accuracy", "size", "published", "parent")
+        print_table(columns, [[row[column] for column in columns] for row in rows], right=("accuracy", "size"))
+    else:
+        print_line(f"No releases in {home.root}. Train one with `perennial train tasks/TASK.toml`.")
+    return 0
+
+
+def _row(home: Home, task: str, version: str, rollout: Rollout | None) -> dict[str, str]:
+    state = "stable" if rollout is not None and rollout.stable == version else ""
+    try:
+        manifest = read_manifest(home, task, version)
+    except PerennialError:
+        return dict.fromkeys(("accuracy", "size", "published", "parent"), "") | {
+            "task": task,
+            "version": version,
+            "state": f"{state} corrupt".strip(),
+        }
+    return {
+        "task": task,
+        "version": version,
+        "state": state,
+        "accuracy": f"{manifest.metrics['accuracy']:.3f}" if "accuracy" in manifest.metrics else "",
+        "size": f"{sum(entry.size for entry in manifest.files.values()) / 1e6:.1f} MB",
+        "published": when(manifest.created),
+        "parent": manifest.lineage.parent or "",
+    }
+
+
+def _show(home: Home, options: argparse.Namespace) -> int:
+    rollout = read_rollout(home, options.task)
+    version = options.version or (rollout.stable if rollout else None)
+    if version is None:
+        raise ReleaseNotFoundError(options.task, None, list_versions(home, options.task))
+    manifest = verify_release(home, options.task, version)
+    if options.json:
+        print_json(manifest.model_dump(mode="json", by_alias=True))
+        return 0
+    print_fields(_summary(manifest, home, stable=rollout is not None and rollout.stable == version))
+    print_table(
+        ("gate", "passed", "expected", "found"),
+        [(check.name, "yes" if check.passed else "no", check.expected, check.found) for check in manifest.gate],
+    )
+    if manifest.comparison is not None:
+        _print_comparison(manifest)
+    return 0
+
+
+def _summary(manifest: Manifest, home: Home, *, stable: bool) -> dict[str, str]:
+    lineage = manifest.lineage
+    return {
+        "release": f"{manifest.task}/{manifest.version}" + (" (stable)" if stable else ""),
+        "files": "whole: every checksum matches the manifest",
+        "published": when(manifest.created),
+        "labels": f"{len(manifest.labels)}: {', '.join(manifest.labels[:8])}"
+        + (" ..." if len(manifest.labels) > 8 else ""),
+        **{f"metric {name}": f"{value:.4g}" for name, value in manifest.metrics.items()},
+        "base model": f"{lineage.base_model} (sha256 {lineage.base_sha256[:12]}..)",
+        "data": f"sha256 {lineage.data_fingerprint[:12]}..",
+        "commit": lineage.commit or "unknown",
+        "parent": lineage.parent or "none",
+        "request": lineage.request_id or "none",
+        "report": str(home.release(manifest.task, manifest.version) / "report.html"),
+    }
+
+
+def _print_comparison(manifest: Manifest) -> None:
+    comparison = manifest.comparison
+    if comparison is None:
+        return
+    print_table(
+        ("compared on", "texts", f"champion {comparison.champion}", f"candidate {manifest.version}"),
+        [
+            (name, str(pair.rows), f"{pair.champion_accuracy:.3f}", f"{pair.candidate_accuracy:.3f}")
+            for name, pair in (("old test set", comparison.old_test), ("fresh labels", comparison.fresh))
+        ],
+        right=("texts",),
+    )

@@ -1,0 +1,194 @@
+"""`perennial replay`: send a file of texts to a running service, as production would, with feedback."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import httpx
+from rich.progress import Progress
+
+from cli.console import console, print_fields, print_json
+from contracts.errors import PerennialError
+
+_RETRIES = 5
+
+
+class ReplayError(PerennialError):
+    """Traffic that could not be sent."""
+
+
+@dataclass
+class Outcome:
+    """What came back. Accuracies are shares 0..1 over the texts that were answered."""
+
+    sent: int = 0
+    answered: int = 0
+    refused: int = 0
+    feedback: int = 0
+    accuracy: float | None = None
+    seconds: float = 0.0
+    versions: dict[str, int] = field(default_factory=dict)
+    predicted: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """What to send, where, and how."""
+
+    url: str
+    task: str
+    texts: Sequence[str]
+    labels: Sequence[str] | None
+    feedback_share: float
+    concurrency: int
+    rate: float | None
+    seed: int
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Options of the verb."""
+    parser.add_argument("file", help="CSV, TSV, JSONL or Parquet with a text column")
+    parser.add_argument("--task", required=True, help="the task to send to")
+    parser.add_argument("--labels", action="store_true", help="the file has labels: measure accuracy, send feedback")
+    parser.add_argument(
+        "--feedback", type=float, default=1.0, metavar="SHARE", help="share of texts whose label is sent"
+    )
+    parser.add_argument("--url", default="http://127.0.0.1:3000", help="where the service is")
+    parser.add_argument("--limit", type=int, metavar="N", help="send only the first N texts")
+    parser.add_argument(
+        "--rate", type=float, metavar="PER_SECOND", help="texts a second (default: as fast as answered)"
+    )
+    parser.add_argument("--concurrency", type=int, default=8, metavar="N", help="requests under way at once")
+    parser.add_argument("--text-column", default="text")
+    parser.add_argument("--label-column", default="label")
+    parser.add_argument("--seed", type=int, default=13, help="chooses which texts get feedback")
+    parser.add_argument("--json", action="store_true", help="print JSON for machines")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Exit code 0 when every text was answered, 1 otherwise."""
+    from training.sources import read_rows
+
+    if (
+        not 0.0 <= options.feedback <= 1.0
+        or options.concurrency < 1
+        or (options.rate is not None and options.rate <= 0)
+    ):
+        raise ReplayError("--feedback is a share from 0 to 1; --concurrency at least 1; --rate above 0.")
+    rows = read_rows(
+        options.file,
+        text_column=options.text_column,
+        label_column=options.label_column if options.labels else options.text_column,
+    )[: options.limit]
+    traffic = Traffic(
+        url=options.url.rstrip("/"),
+        task=options.task,
+        texts=[row.text for row in rows],
+        labels=[row.label for row in rows] if options.labels else None,
+        feedback_share=options.feedback,
+        concurrency=options.concurrency,
+        rate=options.rate,
+        seed=options.seed,
+    )
+    outcome = asyncio.run(send(traffic, show_progress=not options.json))
+    if options.json:
+        print_json(asdict(outcome))
+    else:
+        print_fields(_fields(outcome))
+    return 0 if outcome.refused == 0 else 1
+
+
+async def send(traffic: Traffic, *, show_progress: bool) -> Outcome:
+    """Send every text as a request of its own, then its feedback; returns what came back.
+
+    Raises ReplayError when the service cannot be reached, or refuses for a reason that will not pass (4xx).
+    """
+    outcome = Outcome(sent=len(traffic.texts))
+    rng = random.Random(traffic.seed)
+    with_feedback = [traffic.labels is not None and rng.random() < traffic.feedback_share for _ in traffic.texts]
+    counted = {"right": 0}
+    versions: Counter[str] = Counter()
+    predicted: Counter[str] = Counter()
+    started = time.monotonic()
+    indices = iter(range(len(traffic.texts)))
+    with Progress(console=console(), disable=not show_progress or not console().is_terminal) as progress:
+        bar = progress.add_task("replay", total=len(traffic.texts))
+
+        async def work(client: httpx.AsyncClient) -> None:
+            for index in indices:
+                if traffic.rate is not None:
+                    await asyncio.sleep(max(0.0, started + index / traffic.rate - time.monotonic()))
+                body = await _post(client, f"{traffic.task}:predict", {"instances": [traffic.texts[index]]})
+                progress.advance(bar)
+                if body is None:
+                    outcome.refused += 1
+                    continue
+                outcome.answered += 1
+                prediction = body["predictions"][0]
+                versions[body["model_version"]] += 1
+                predicted[prediction["label"]] += 1
+                if traffic.labels is None:
+                    continue
+                counted["right"] += prediction["label"] == traffic.labels[index]
+                if with_feedback[index]:
+                    item = {"id": prediction["id"], "label": traffic.labels[index]}
+                    if await _post(client, f"{traffic.task}:feedback", {"items": [item]}) is not None:
+                        outcome.feedback += 1
+
+        async with httpx.AsyncClient(base_url=f"{traffic.url}/v1/models/", timeout=30.0) as client:
+            await asyncio.gather(*(work(client) for _ in range(traffic.concurrency)))
+    outcome.seconds = time.monotonic() - started
+    outcome.versions = dict(sorted(versions.items()))
+    outcome.predicted = dict(predicted.most_common())
+    if traffic.labels is not None and outcome.answered:
+        outcome.accuracy = counted["right"] / outcome.answered
+    return outcome
+
+
+async def _post(client: httpx.AsyncClient, path: str, payload: dict[str, object]) -> dict[str, Any] | None:
+    """The answer's body, or None when the service was too busy every time (503)."""
+    for attempt in range(_RETRIES):
+        try:
+            response = await client.post(path, json=payload)
+        except httpx.HTTPError as error:
+            raise ReplayError(
+                f"Expected a Perennial service at {client.base_url.copy_with(path='/')}, found none "
+                f"({type(error).__name__}). Start one with `perennial serve` or `perennial up`."
+            ) from error
+        if response.status_code in (429, 503):
+            await asyncio.sleep(min(5.0, float(response.headers.get("retry-after", "1"))) * (attempt + 1) / 2)
+            continue
+        if response.is_success:
+            body: dict[str, Any] = response.json()
+            return body
+        raise ReplayError(f"The service refused {path} with {response.status_code}: {_detail(response)}")
+    return None
+
+
+def _detail(response: httpx.Response) -> str:
+    try:
+        problem = response.json()
+    except ValueError:
+        return response.text[:300]
+    return str(problem.get("detail") or problem.get("title") or problem)[:500]
+
+
+def _fields(outcome: Outcome) -> dict[str, str]:
+    fields = {
+        "sent": str(outcome.sent),
+        "answered": f"{outcome.answered} in {outcome.seconds:.1f} s"
+        + (f" ({outcome.answered / outcome.seconds:.0f} a second)" if outcome.seconds > 0 else ""),
+        "refused": str(outcome.refused),
+        "feedback": str(outcome.feedback),
+        "releases": ", ".join(f"{version} ({count})" for version, count in outcome.versions.items()) or "none",
+    }
+    if outcome.accuracy is not None:
+        fields["accuracy"] = f"{outcome.accuracy:.3f}"
+    return fields

@@ -1,0 +1,178 @@
+"""`perennial up`: service, monitor and controller on this machine, as three processes; one Ctrl-C stops them."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from rich.text import Text
+
+from cli.console import add_common, console, print_line
+from cli.parent import PARENT_VARIABLE
+from contracts.errors import PerennialError
+from contracts.files import is_locked, locked
+from contracts.home import Home
+
+_STYLES = {"service": "green", "monitor": "cyan", "controller": "magenta"}
+_GRACE_SECONDS = 20.0
+_RESTART_PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0)
+_STEADY_SECONDS = 60.0
+
+
+class UpError(PerennialError):
+    """The programs cannot be started together."""
+
+
+@dataclass
+class Program:
+    """One of the three, and how often it had to be started."""
+
+    name: str
+    command: Sequence[str]
+    process: subprocess.Popen[str] | None = None
+    started: float = 0.0
+    restarts: int = 0
+    restart_at: float | None = None
+    lines: list[threading.Thread] = field(default_factory=list)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Options of the verb."""
+    add_common(parser)
+    parser.add_argument("--host", default="127.0.0.1", help="address that the service listens on")
+    parser.add_argument("--port", type=int, default=3000, help="port of the service")
+    parser.add_argument("--monitor-port", type=int, default=3001, help="port of the monitor's /metrics")
+    parser.add_argument("--controller-port", type=int, default=3002, help="port of the controller")
+    parser.add_argument("--interval", type=float, default=30.0, metavar="SECONDS", help="between two looks at the log")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Runs until SIGINT or SIGTERM; a program that dies is started again."""
+    home = Home.from_environment(os.environ, options.home)
+    home.root.mkdir(parents=True, exist_ok=True)
+    lock = home.root / "up.lock"
+    if is_locked(lock):
+        raise UpError(f"Another `perennial up` runs on {home.root}. Stop it first, or name another --home.")
+    with locked(lock):
+        _check_ports(options)
+        return _supervise(_programs(home, options))
+
+
+def _programs(home: Home, options: argparse.Namespace) -> list[Program]:
+    alerts = f"http://127.0.0.1:{options.controller_port}/alerts"
+    verbs = {
+        "service": ["serve", "--host", options.host, "--port", str(options.port)],
+        "monitor": [
+            *("monitor", "--port", str(options.monitor_port), "--alert-url", alerts),
+            *("--interval", str(options.interval)),
+        ],
+        "controller": ["controller", "--port", str(options.controller_port)],
+    }
+    return [
+        Program(name, [sys.executable, "-m", "cli.main", *words, "--home", str(home.root)])
+        for name, words in verbs.items()
+    ]
+
+
+def _check_ports(options: argparse.Namespace) -> None:
+    wanted = {
+        "--port": (options.host, options.port),
+        "--monitor-port": ("127.0.0.1", options.monitor_port),
+        "--controller-port": ("127.0.0.1", options.controller_port),
+    }
+    for option, (host, port) in wanted.items():
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError as error:
+                raise UpError(
+                    f"Port {port} on {host} cannot be had ({error.strerror}). Name another: {option}."
+                ) from error
+
+
+def _supervise(programs: list[Program]) -> int:
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        for program in programs:
+            _start(program)
+        while not stop.wait(0.2):
+            for program in programs:
+                _restart_if_dead(program)
+    finally:
+        print_line("Stopping ...")
+        _stop_all(programs)
+    print_line("Stopped.")
+    return 0
+
+
+def _start(program: Program) -> None:
+    # A session of its own, so that Ctrl-C reaches only this process, which then stops the three in good order.
+    program.process = subprocess.Popen(
+        program.command,
+        env={**os.environ, PARENT_VARIABLE: str(os.getpid())},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+    program.started = time.monotonic()
+    reader = threading.Thread(target=_echo, args=(program.name, program.process), daemon=True)
+    reader.start()
+    program.lines.append(reader)
+
+
+def _echo(name: str, process: subprocess.Popen[str]) -> None:
+    screen = console()
+    for line in process.stdout or ():
+        screen.print(Text.assemble((f"{name:<10} | ", _STYLES[name]), line.rstrip("\n")), soft_wrap=True)
+
+
+def _restart_if_dead(program: Program) -> None:
+    now = time.monotonic()
+    if program.restart_at is not None:
+        if now >= program.restart_at:
+            program.restart_at = None
+            _start(program)
+        return
+    code = program.process.poll() if program.process else None
+    if code is None:
+        return
+    if now - program.started > _STEADY_SECONDS:
+        program.restarts = 0
+    pause = _RESTART_PAUSES[min(program.restarts, len(_RESTART_PAUSES) - 1)]
+    program.restarts += 1
+    program.restart_at = now + pause
+    print_line(f"The {program.name} ended unexpectedly ({_why(code)}); starting it again in {pause:g} s.")
+
+
+def _why(code: int) -> str:
+    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
+
+def _stop_all(programs: list[Program]) -> None:
+    living = [program.process for program in programs if program.process and program.process.poll() is None]
+    for process in living:
+        process.terminate()
+    deadline = time.monotonic() + _GRACE_SECONDS
+    for process in living:
+        try:
+            process.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    for program in programs:
+        for reader in program.lines:
+            reader.join(1.0)

@@ -1,0 +1,155 @@
+"""One labelled text, and what makes a value from a file unfit to be one."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from contracts.errors import DataError
+
+MAX_TEXT_CHARS = 1_000_000
+_SHOWN = 5
+# Tab, line feed and carriage return are text; lone surrogates cannot be written as UTF-8 again.
+_FORBIDDEN_IN_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_FORBIDDEN_IN_LABEL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A labelled text and where it stands: the line from 1 as an editor shows it, or the row number from 1."""
+
+    text: str
+    label: str
+    file: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a file holds in the two columns, before it is known to be usable."""
+
+    line: int
+    text: object
+    label: object
+
+
+class Problems:
+    """What is wrong with one source; all of it is counted, the first few are told."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self._total = 0
+        self._shown: list[tuple[int | None, str, str]] = []
+
+    def add(self, line: int | None, problem: str, remedy: str) -> None:
+        """Note a problem (a sentence) and what to do about it (a sentence)."""
+        self._total += 1
+        if len(self._shown) < _SHOWN:
+            self._shown.append((line, problem, remedy))
+
+    def raise_if_any(self) -> None:
+        """Raise one DataError with up to five problems, at the line of the first, and the number of all."""
+        if not self._shown:
+            return
+        line, problem, remedy = self._shown[0]
+        told = {remedy}
+        more = ""
+        for other_line, other_problem, other_remedy in self._shown[1:]:
+            where = f"line {other_line}: " if other_line is not None else ""
+            more += f"\n  {where}{other_problem}" + ("" if other_remedy in told else f" {other_remedy}")
+            told.add(other_remedy)
+        if self._total > len(self._shown):
+            more += f"\n  and {self._total - len(self._shown)} more."
+        if self._total > 1:
+            more += f"\n  {self._total} problems in all."
+        raise DataError(self.source, line, problem, remedy + more)
+
+
+def missing_column(column: str, found: list[str]) -> tuple[str, str]:
+    """Problem and remedy for a column that is not there."""
+    near = get_close_matches(column, found, n=1, cutoff=0.6) or [
+        name for name in found if name.strip().lower() == column.strip().lower()
+    ]
+    guess = f" (did you mean {near[0]!r}?)" if near else ""
+    listed = ", ".join(repr(shorten(name)) for name in found[:20]) or "none"
+    return (
+        f"expected a column {column!r}, found: {listed}{guess}.",
+        "Set `text_column` and `label_column` in [data] of the task file to columns that the file has.",
+    )
+
+
+def row_of(record: Record, problems: Problems) -> Row | None:
+    """The record as a row, or None after its problems were noted."""
+    text = _text_of(record, problems)
+    label = _label_of(record, problems)
+    return None if text is None or label is None else Row(text, label, problems.source, record.line)
+
+
+def shorten(value: str, limit: int = 40) -> str:
+    """A value as it may stand in a message."""
+    return value if len(value) <= limit else value[: limit - 3] + "..."
+
+
+def _text_of(record: Record, problems: Problems) -> str | None:
+    text = record.text
+    if not isinstance(text, str):
+        problems.add(
+            record.line, f"expected a text, found {_kind(text)}.", "Write the text as a string, or remove the row."
+        )
+        return None
+    if not text or text.isspace():
+        problems.add(record.line, "the text is empty.", "Give the row a text, or remove it.")
+        return None
+    if len(text) > MAX_TEXT_CHARS:
+        problems.add(
+            record.line,
+            f"the text has {len(text):,} characters; {MAX_TEXT_CHARS:,} are the most.",
+            "Check that the file is what it should be (a quote that is never closed makes one field of many lines).",
+        )
+        return None
+    if (bad := _FORBIDDEN_IN_TEXT.search(text)) is not None:
+        _add_control(record.line, "text", bad, problems)
+        return None
+    return text
+
+
+def _label_of(record: Record, problems: Problems) -> str | None:
+    label = record.label
+    # bool is an int to Python, and True is no name of a class that a user would recognise in an answer.
+    if isinstance(label, int | float) and not isinstance(label, bool) and math.isfinite(label):
+        return str(label)
+    if not isinstance(label, str):
+        problems.add(
+            record.line, f"expected a label, found {_kind(label)}.", "Write the label as a string or a number."
+        )
+        return None
+    if not label or label.isspace():
+        problems.add(record.line, "the label is empty.", "Give the row a label, or remove it.")
+        return None
+    if (bad := _FORBIDDEN_IN_LABEL.search(label.strip())) is not None:
+        _add_control(record.line, "label", bad, problems)
+        return None
+    return label
+
+
+def _add_control(line: int, what: str, bad: re.Match[str], problems: Problems) -> None:
+    code = ord(bad.group())
+    remedy = (
+        "It is what mis-decoded text often holds: export the data as UTF-8 again."
+        if code >= 0x7F
+        else "Remove it, or export the data again without it."
+    )
+    problems.add(line, f"the {what} holds the control character U+{code:04X} at position {bad.start() + 1}.", remedy)
+
+
+def _kind(value: object) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return f"the number {value}"
+    names: dict[type, str] = {list: "a list", dict: "an object", bytes: "bytes"}
+    return names.get(type(value), f"a {type(value).__name__}")

@@ -38,6 +38,17 @@ class Cursor:
     malformed: int = 0
 
 
+def read_lines(path: Path, start: int) -> Iterator[tuple[int, bytes]]:
+    """The whole lines of a segment from byte `start` on, each with the offset behind it."""
+    with path.open("rb") as file:
+        file.seek(start)
+        for line in file:
+            if not line.endswith(b"\n"):
+                break
+            start += len(line)
+            yield start, line
+
+
 def read_new(folder: Path, model: type[RecordT], cursor: Cursor) -> Iterator[RecordT]:
     """Records appended since the cursor's last use, segment by segment; moves the cursor.
 
@@ -49,15 +60,11 @@ def read_new(folder: Path, model: type[RecordT], cursor: Cursor) -> Iterator[Rec
         start = cursor.offsets.get(name, 0)
         if path.stat().st_size <= start:
             continue
-        with path.open("rb") as file:
-            file.seek(start)
-            for line in file:
-                if not line.endswith(b"\n"):
-                    break
-                cursor.offsets[name] = start = start + len(line)
-                try:
-                    record = adapter.validate_json(line)
-                except ValidationError:
-                    cursor.malformed += 1
-                    continue
-                yield record
+        for end, line in read_lines(path, start):
+            cursor.offsets[name] = end
+            try:
+                record = adapter.validate_json(line)
+            except ValidationError:
+                cursor.malformed += 1
+                continue
+            yield record

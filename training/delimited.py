@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from training.encoding import read_utf8
@@ -24,11 +25,7 @@ def read_delimited(path: Path, text_column: str, label_column: str, problems: Pr
     csv.field_size_limit(MAX_TEXT_CHARS)
     delimiter, header = _header(path, content, text_column, label_column, problems)
     positions = [header.index(text_column), header.index(label_column)]
-    first_row = True
-    for line, fields in _records(content, delimiter, problems):
-        if first_row:
-            first_row = False
-            continue
+    for line, fields in islice(_records(content, delimiter, problems), 1, None):
         if len(fields) != len(header):
             problems.add(
                 line,
@@ -42,11 +39,7 @@ def read_delimited(path: Path, text_column: str, label_column: str, problems: Pr
 
 def _header(path: Path, content: str, text_column: str, label_column: str, problems: Problems) -> tuple[str, list[str]]:
     """The delimiter and the column names, stripped; raises DataError when a column is missing or there twice."""
-    candidates = _DELIMITERS[path.suffix.lower()]
-    headers = {}
-    for delimiter in candidates:
-        line, fields = next(_records(content, delimiter, problems), (1, []))
-        headers[delimiter] = (line, [field.strip() for field in fields])
+    headers = {delimiter: _first_record(content, delimiter) for delimiter in _DELIMITERS[path.suffix.lower()]}
     for delimiter, (line, header) in headers.items():
         if text_column in header and label_column in header:
             for column in (text_column, label_column):
@@ -55,11 +48,23 @@ def _header(path: Path, content: str, text_column: str, label_column: str, probl
             problems.raise_if_any()
             return delimiter, header
     line, header = max(headers.values(), key=lambda found: len(found[1]))
-    for column in dict.fromkeys((text_column, label_column)):
+    for column in (text_column, label_column):
         if column not in header:
             problems.add(line, *missing_column(column, header))
-    problems.raise_if_any()
-    raise AssertionError("unreachable: a missing column is a problem")
+    raise problems.error()
+
+
+def _first_record(content: str, delimiter: str) -> tuple[int, list[str]]:
+    """Line and fields of the first line that is not blank. Not strict: quotes may not fit a wrong delimiter."""
+    reader = csv.reader(io.StringIO(content, newline=""), delimiter=delimiter)
+    while True:
+        begins = reader.line_num + 1
+        try:
+            fields = next(reader)
+        except (StopIteration, csv.Error):
+            return begins, []
+        if fields:
+            return begins, [field.strip() for field in fields]
 
 
 def _records(content: str, delimiter: str, problems: Problems) -> Iterator[tuple[int, list[str]]]:
@@ -72,14 +77,14 @@ def _records(content: str, delimiter: str, problems: Problems) -> Iterator[tuple
         except StopIteration:
             return
         except csv.Error as error:
-            swallowed = reader.line_num - begins
-            until = f"; it runs on to line {reader.line_num}" if swallowed else ""
+            until = f"; it runs on to line {reader.line_num}" if reader.line_num > begins else ""
             problems.add(
                 begins,
-                f"a quoted field is not closed where it should be ({error}{until}).",
+                f"a field is longer than {MAX_TEXT_CHARS:,} characters, or its quote is never closed{until}."
+                if "field limit" in str(error)
+                else f"a quoted field is not closed where it should be ({error}{until}).",
                 'Close the quote; a double quote inside a quoted field is written twice ("").',
             )
-            problems.raise_if_any()
-            return
+            raise problems.error() from error
         if fields:
             yield begins, fields

@@ -50,9 +50,12 @@ class Problems:
             self._shown.append((line, problem, remedy))
 
     def raise_if_any(self) -> None:
-        """Raise one DataError with up to five problems, at the line of the first, and the number of all."""
-        if not self._shown:
-            return
+        """Raise `error()` when there are problems."""
+        if self._shown:
+            raise self.error()
+
+    def error(self) -> DataError:
+        """One error with up to five problems, at the line of the first, and the number of all."""
         line, problem, remedy = self._shown[0]
         told = {remedy}
         more = ""
@@ -64,7 +67,7 @@ class Problems:
             more += f"\n  and {self._total - len(self._shown)} more."
         if self._total > 1:
             more += f"\n  {self._total} problems in all."
-        raise DataError(self.source, line, problem, remedy + more)
+        return DataError(self.source, line, problem, remedy + more)
 
 
 def missing_column(column: str, found: list[str]) -> tuple[str, str]:

@@ -21,7 +21,7 @@ def read_rows(source: str, *, text_column: str, label_column: str, split: str | 
     `split` is for `hf:` alone. Texts and labels come back as they stand, numbers as labels as strings.
     Raises DataError naming file, line, what was expected and found, and the remedy; up to five problems at once.
     """
-    problems = Problems(source)
+    problems = Problems(f"{source}@{split}" if split is not None else source)
     records = _records(source, split, text_column, label_column, problems)
     rows = [row for record in records if (row := row_of(record, problems)) is not None]
     problems.raise_if_any()

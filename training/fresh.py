@@ -38,8 +38,10 @@ def with_fresh(old: Dataset, fresh: Sequence[Row], *, holdout_share: float, seed
     rows, repeated = unique_rows(stripped)
     rows, tested = without_texts(rows, old.test)
     known = {(row.text, row.label): row for row in (*old.train, *old.validation)}
-    learned = [(row, known[row.text, row.label]) for row in rows if (row.text, row.label) in known]
-    rows = [row for row in rows if (row.text, row.label) not in known]
+    # Of a text that has any new label all fresh rows stay, since the old rows with that text go.
+    new = {row.text for row in rows if (row.text, row.label) not in known}
+    learned = [(row, known[row.text, row.label]) for row in rows if row.text not in new]
+    rows = [row for row in rows if row.text in new]
     train, outdated = without_texts(old.train, rows)
     validation, outdated_validation = without_texts(old.validation, rows)
     learning, holdout = split_stratified(rows, (1 - holdout_share, holdout_share), seed, each=True)

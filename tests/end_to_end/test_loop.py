@@ -113,7 +113,7 @@ def decisions(home: Home) -> list[dict[str, object]]:
 
 
 def test_drift_is_seen_and_the_successor_wins_back_the_accuracy(
-    trained: Home, tmp_path: Path, tiny_rows: Callable[[int, int], list[tuple[str, str]]]
+    trained: Home, tiny_rows: Callable[[int, int], list[tuple[str, str]]]
 ) -> None:
     program = Perennial(trained, *free_ports(3))
     normal = write_csv(tmp_path / "normal.csv", tiny_rows(240, 2))
@@ -148,7 +148,7 @@ def test_drift_is_seen_and_the_successor_wins_back_the_accuracy(
 
 
 def test_killed_programs_carry_on_and_lose_no_acknowledged_feedback(
-    trained: Home, tmp_path: Path, tiny_rows: Callable[[int, int], list[tuple[str, str]]]
+    trained: Home, tiny_rows: Callable[[int, int], list[tuple[str, str]]]
 ) -> None:
     """Each of the three is killed with SIGKILL, over and over, while the whole loop runs."""
     program = Perennial(trained, *free_ports(3))

@@ -1,0 +1,102 @@
+"""What the manifests tell the programs is what the programs understand: variables, ports, routes and verbs."""
+
+from __future__ import annotations
+
+import importlib
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from contracts.home import Home
+from controller.settings import ControllerSettings
+from monitoring.settings import MonitorSettings
+from service.settings import ServiceSettings
+
+Manifest = dict[str, Any]
+
+
+def container(programs: dict[str, Manifest], name: str) -> Manifest:
+    [found] = programs[name]["spec"]["template"]["spec"]["containers"]
+    return found
+
+
+def environment(programs: dict[str, Manifest], name: str) -> dict[str, str]:
+    return {v["name"]: v.get("value", "from-a-field") for v in container(programs, name)["env"]}
+
+
+class Witness(dict[str, str]):
+    """An environment that remembers which of its variables a program looked at."""
+
+    def __init__(self, values: dict[str, str]) -> None:
+        super().__init__(values)
+        self.seen: set[str] = set()
+
+    def __getitem__(self, name: str) -> str:
+        self.seen.add(name)
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.seen.add(name)
+        return super().get(name, default)
+
+
+def port(programs: dict[str, Manifest], name: str) -> int:
+    [found] = container(programs, name)["ports"]
+    number: int = found["containerPort"]
+    return number
+
+
+def test_the_service_listens_where_it_is_probed(programs: dict[str, Manifest]) -> None:
+    given = Witness(environment(programs, "service"))
+    settings = ServiceSettings.from_environment(given)
+    assert (settings.host, settings.port) == ("0.0.0.0", port(programs, "service"))
+    assert settings.home == Home(Path("/home/perennial"))
+    assert unread(given) == set()
+    pod = programs["service"]["spec"]["template"]["spec"]
+    pause = container(programs, "service")["lifecycle"]["preStop"]["sleep"]["seconds"]
+    assert pause + settings.drain_seconds < pod["terminationGracePeriodSeconds"]
+
+
+def test_the_monitor_listens_where_it_is_scraped(programs: dict[str, Manifest]) -> None:
+    given = Witness(environment(programs, "monitor"))
+    settings = MonitorSettings.from_environment(given)
+    assert (settings.host, settings.port) == ("0.0.0.0", port(programs, "monitor"))
+    assert unread(given) == set()
+
+
+def test_the_monitor_posts_alerts_only_where_no_alertmanager_does(rendered: Any) -> None:
+    def alert_url(folder: str) -> str | None:
+        found = {m["metadata"]["name"]: m for m in rendered(folder) if m["kind"] == "Deployment"}
+        return MonitorSettings.from_environment(
+            environment({"monitor": found["perennial-monitor"]}, "monitor")
+        ).alert_url
+
+    assert alert_url("overlays/production") is None
+    assert alert_url("overlays/local") == "http://perennial-controller:3002/alerts"
+
+
+def test_the_controller_starts_kubernetes_jobs_from_the_mounted_template(programs: dict[str, Manifest]) -> None:
+    given = Witness(environment(programs, "controller"))
+    settings = ControllerSettings.from_environment(given)
+    assert (settings.host, settings.port) == ("0.0.0.0", port(programs, "controller"))
+    assert settings.runner == "kubernetes"
+    assert unread(given) == set()
+    mounts = {m["mountPath"]: m["name"] for m in container(programs, "controller")["volumeMounts"]}
+    assert settings.kubernetes_job_template is not None
+    assert settings.kubernetes_job_template.name == "job.yaml"
+    volume = mounts[str(settings.kubernetes_job_template.parent)]
+    [source] = [v for v in programs["controller"]["spec"]["template"]["spec"]["volumes"] if v["name"] == volume]
+    assert source["configMap"] == {"name": "perennial-training"}
+
+
+def test_each_program_is_a_verb_of_the_command(programs: dict[str, Manifest]) -> None:
+    for name in programs:
+        verb, *words = container(programs, name)["args"]
+        parser = ArgumentParser()
+        importlib.import_module(f"cli.{verb}").configure(parser)
+        parser.parse_args(words)
+
+
+def unread(given: Witness) -> set[str]:
+    # PERENNIAL_HOME is read by every program's main.
+    return {name for name in given if name.startswith("PERENNIAL_")} - given.seen - {"PERENNIAL_HOME"}

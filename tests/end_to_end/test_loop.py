@@ -113,7 +113,7 @@ def decisions(home: Home) -> list[dict[str, object]]:
 
 
 def test_drift_is_seen_and_the_successor_wins_back_the_accuracy(
-    trained: Home, tiny_rows: Callable[[int, int], list[tuple[str, str]]]
+    trained: Home, tmp_path: Path, tiny_rows: Callable[[int, int], list[tuple[str, str]]]
 ) -> None:
     program = Perennial(trained, *free_ports(3))
     normal = write_csv(tmp_path / "normal.csv", tiny_rows(240, 2))

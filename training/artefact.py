@@ -1,0 +1,123 @@
+"""Running a release's files as the service does: onnxruntime and `tokenizers`, nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+from tokenizers import Tokenizer
+
+from contracts.reference import Floats, Integers
+from contracts.release import MODEL_FILE, TOKENIZER_FILE
+
+BATCH = 32
+_runtime: Any = onnxruntime  # its type information does not say what the package exports
+
+
+@dataclass(frozen=True)
+class Tokenized:
+    """n texts as the model reads them, and what their full tokenization (before truncation) says of them."""
+
+    ids: list[list[int]]
+    lengths: Integers  # [n], tokens before truncation, special tokens included
+    unknown_shares: Floats  # [n], share of the tokens without special ones that are unknown, 0..1
+    fragmentation: Floats  # [n], tokens without special ones per whitespace-separated word
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What the artefact says of n texts, in their order."""
+
+    logits: Floats  # [n, labels]
+    embeddings: Floats  # [n, hidden]
+    tokenized: Tokenized
+
+
+def tokenize(tokenizer: Tokenizer, texts: Sequence[str], max_tokens: int) -> Tokenized:
+    """Token ids cut to `max_tokens` (the closing special token stays), and statistics of the uncut text."""
+    unknown = _unknown_id(tokenizer)
+    whole = tokenizer.encode_batch(list(texts))
+    long = [index for index, encoding in enumerate(whole) if len(encoding.ids) > max_tokens]
+    ids = [encoding.ids for encoding in whole]
+    if long:
+        cutter = Tokenizer.from_str(tokenizer.to_str())
+        cutter.enable_truncation(max_tokens)
+        for index, encoding in zip(long, cutter.encode_batch([texts[i] for i in long]), strict=True):
+            ids[index] = encoding.ids
+    specials = tokenizer.num_special_tokens_to_add(False)
+    lengths = np.array([len(encoding.ids) for encoding in whole], dtype=np.int64)
+    pieces = np.maximum(lengths - specials, 0)
+    unknowns = np.array([encoding.ids.count(unknown) for encoding in whole], dtype=np.int64)
+    words = np.array([max(len(text.split()), 1) for text in texts], dtype=np.int64)
+    return Tokenized(
+        ids=ids,
+        lengths=lengths,
+        unknown_shares=np.minimum(unknowns / np.maximum(pieces, 1), 1.0).astype(np.float32),
+        fragmentation=(pieces / words).astype(np.float32),
+    )
+
+
+class Artefact:
+    """A loaded `model.onnx` with its tokenizer."""
+
+    def __init__(self, model: Path, tokenizer: Path, max_tokens: int, *, threads: int) -> None:
+        options = _runtime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        self.session = _runtime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        self.tokenizer = Tokenizer.from_file(str(tokenizer))
+        self.max_tokens = max_tokens
+        self._inputs = {entry.name for entry in self.session.get_inputs()}
+
+    @classmethod
+    def of_release(cls, folder: Path, max_tokens: int, *, threads: int) -> Artefact:
+        """The artefact of a published or staged release."""
+        return cls(folder / MODEL_FILE, folder / TOKENIZER_FILE, max_tokens, threads=threads)
+
+    @property
+    def token_type_ids(self) -> bool:
+        """Whether the graph has that input."""
+        return "token_type_ids" in self._inputs
+
+    def run(self, texts: Sequence[str], *, batch: int = BATCH, advance: Callable[[int], None] | None = None) -> Outputs:
+        """Logits and embeddings of all texts; batches are of similar length, so that little is padding."""
+        tokenized = tokenize(self.tokenizer, texts, self.max_tokens)
+        order = np.argsort([len(ids) for ids in tokenized.ids], kind="stable")
+        logits: list[Floats] = []
+        embeddings: list[Floats] = []
+        for start in range(0, len(order), batch):
+            chosen = [tokenized.ids[index] for index in order[start : start + batch]]
+            found = self.forward(chosen)
+            logits.append(found[0])
+            embeddings.append(found[1])
+            if advance is not None:
+                advance(len(chosen))
+        back = np.argsort(order, kind="stable")
+        return Outputs(
+            logits=np.concatenate(logits)[back], embeddings=np.concatenate(embeddings)[back], tokenized=tokenized
+        )
+
+    def forward(self, rows: Sequence[Sequence[int]]) -> tuple[Floats, Floats]:
+        """Logits [rows, labels] and embeddings [rows, hidden] of one batch of token ids."""
+        longest = max(len(ids) for ids in rows)
+        input_ids = np.zeros((len(rows), longest), dtype=np.int64)
+        mask = np.zeros((len(rows), longest), dtype=np.int64)
+        for row, ids in enumerate(rows):
+            input_ids[row, : len(ids)] = ids
+            mask[row, : len(ids)] = 1
+        feed: dict[str, npt.NDArray[np.int64]] = {"input_ids": input_ids, "attention_mask": mask}
+        if self.token_type_ids:
+            feed["token_type_ids"] = np.zeros_like(input_ids)
+        logits, embeddings = self.session.run(["logits", "embedding"], feed)
+        return np.asarray(logits), np.asarray(embeddings)
+
+
+def _unknown_id(tokenizer: Tokenizer) -> int:
+    """The id of the unknown token, or -1 for a tokenizer that has none."""
+    name = getattr(tokenizer.model, "unk_token", None)
+    return -1 if name is None else int(tokenizer.token_to_id(name))

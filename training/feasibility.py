@@ -1,0 +1,32 @@
+"""Refusing what cannot work before any time is spent on it."""
+
+from __future__ import annotations
+
+from contracts.errors import TrainingError
+from contracts.task import TaskSpec
+from training.base_model import BaseModel, resolve
+from training.classifier import layer_count
+from training.prune import check_prunable
+
+
+def check_feasible(spec: TaskSpec) -> BaseModel:
+    """Find the base model and hold the task's wishes against it.
+
+    Raises BaseModelError or TrainingError, naming the setting to change.
+    """
+    base = resolve(spec.model.base, max_tokens=spec.model.max_tokens)
+    check_prunable(base, spec.prune)
+    layers = layer_count(base)
+    if spec.model.freeze_layers > layers:
+        raise TrainingError(
+            f"[model] freeze_layers is {spec.model.freeze_layers}, and base model {base.name} has {layers} layers that "
+            f"can be frozen. Set it to {layers} or less."
+        )
+    return base
+
+
+def pinned(spec: TaskSpec, base: BaseModel) -> TaskSpec:
+    """The task with a base model that a retraining finds from any working folder."""
+    if base.source != "folder":
+        return spec
+    return spec.model_copy(update={"model": spec.model.model_copy(update={"base": str(base.folder)})})

@@ -1,0 +1,136 @@
+"""From a task to a release, told from top to bottom."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+
+from contracts.errors import GateRefusedError
+from contracts.home import Home
+from contracts.reference import save_reference
+from contracts.release import METRICS_FILE, MODEL_FILE, REFERENCE_FILE, REPORT_FILE, TOKENIZER_FILE, Lineage, Manifest
+from contracts.release_store import publish, staging
+from contracts.task import TaskSpec
+from training.artefact import Artefact
+from training.base_model import BaseModel
+from training.baselines import measure_floors
+from training.classification import headline, texts_of
+from training.compare import Succession, compare
+from training.dataset import Dataset, freeze, load_dataset
+from training.export import check_agreement, export_onnx
+from training.feasibility import check_feasible, pinned
+from training.gate import judge, refusals
+from training.kinds import KINDS
+from training.learn import Learned, learn
+from training.lineage import library_versions, source_commit
+from training.progress import Progress
+from training.quantize import quantize, this_machine
+from training.report import report_html
+from training.speed import measure_speed
+from training.story import Story, metrics_json
+from training.tokenizer import write_tokenizer
+
+_TOKENIZER_SAMPLE = 256
+_AGREEMENT_SAMPLE = 16
+
+
+def train(home: Home, spec: TaskSpec, *, now: Callable[[], float] = time.time) -> Manifest:
+    """Train a task from its data and publish the artefact; it is not promoted.
+
+    Raises a PerennialError that says what to do; GateRefusedError when the artefact is not good enough.
+    """
+    progress = Progress(Console(stderr=True))
+    base = check_feasible(spec)
+    with progress.stage("data", "Reading the data") as stage:
+        dataset = load_dataset(spec)
+        stage.line(f"{len(dataset.train)} training, {len(dataset.validation)} validation and {len(dataset.test)} test")
+        for warning in dataset.warnings:
+            stage.line(f"warning: {warning}")
+    return train_on(home, spec, base, dataset, progress=progress, now=now)
+
+
+def train_on(
+    home: Home,
+    spec: TaskSpec,
+    base: BaseModel,
+    dataset: Dataset,
+    *,
+    succession: Succession | None = None,
+    progress: Progress,
+    now: Callable[[], float],
+) -> Manifest:
+    """Train on a data set, measure the artefact as deployed, and publish it if its gate lets it."""
+    cores = len(os.sched_getaffinity(0))
+    freeze(home, spec.name, dataset)
+    with staging(home, spec.name) as staged:
+        work = staged / "work"
+        work.mkdir()
+        tokenizer = write_tokenizer(base, staged / TOKENIZER_FILE, sample=texts_of(dataset.train[:_TOKENIZER_SAMPLE]))
+        learned = learn(spec, base, dataset, tokenizer, folder=work, progress=progress)
+        scheme = _make_artefact(learned, staged, work, spec.model.max_tokens, progress)
+
+        with progress.stage("evaluate", "Evaluating the artefact as deployed") as stage:
+            artefact = Artefact.of_release(staged, spec.model.max_tokens, threads=cores)
+            measured = KINDS[spec.kind].measure(artefact, learned.model, dataset, stage, seed=spec.train.seed)
+            save_reference(staged / REFERENCE_FILE, measured.reference)
+        with progress.stage("speed", "Measuring its speed on one core"):
+            alone = Artefact.of_release(staged, spec.model.max_tokens, threads=1)
+            speed = measure_speed(alone, texts_of(dataset.test))
+        with progress.stage("floors", "Training the baselines that it must beat"):
+            floors = measure_floors(dataset.train, dataset.test)
+        comparison = None
+        if succession is not None:
+            with progress.stage("compare", f"Comparing with release {succession.champion.version}") as stage:
+                comparison = compare(home, succession, artefact, dataset.labels, dataset.test, stage, threads=cores)
+
+        metrics = headline(measured, floors, speed, (staged / MODEL_FILE).stat().st_size)
+        verdicts = judge(spec.gate, metrics)
+        if reasons := refusals(verdicts):
+            raise GateRefusedError(spec.name, reasons)
+
+        manifest = Manifest(
+            task=spec.name,
+            kind=spec.kind,
+            created=now(),
+            labels=dataset.labels,
+            temperature=measured.temperature,
+            max_tokens=spec.model.max_tokens,
+            token_type_ids=artefact.token_type_ids,
+            metrics=metrics,
+            gate=verdicts,
+            lineage=Lineage(
+                base_model=base.name,
+                base_sha256=base.sha256,
+                data_fingerprint=dataset.fingerprint,
+                commit=source_commit(),
+                parent=succession.champion.version if succession else None,
+                request_id=succession.request_id if succession else None,
+                seed=spec.train.seed,
+                versions=library_versions(),
+            ),
+            comparison=comparison,
+            spec=pinned(spec, base),
+        )
+        story = Story(manifest, measured, learned, dataset, scheme, dict(progress.seconds))
+        (staged / METRICS_FILE).write_text(metrics_json(story), encoding="utf-8")
+        (staged / REPORT_FILE).write_text(report_html(story), encoding="utf-8")
+        shutil.rmtree(work)
+        return publish(home, staged, manifest)
+
+
+def _make_artefact(learned: Learned, staged: Path, work: Path, max_tokens: int, progress: Progress) -> str:
+    """Export, hold the export against the network, quantize; returns the int8 scheme."""
+    fp32 = work / "fp32.onnx"
+    with progress.stage("export", "Exporting to ONNX"):
+        export_onnx(learned.model, fp32)
+        exported = Artefact(fp32, staged / TOKENIZER_FILE, max_tokens, threads=1)
+        check_agreement(learned.model, exported, learned.validation.ids[:_AGREEMENT_SAMPLE])
+    with progress.stage("quantize", "Quantizing to int8"):
+        scheme = this_machine()
+        quantize(fp32, staged / MODEL_FILE, learned.model.config, scheme)
+    return scheme

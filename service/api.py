@@ -1,0 +1,209 @@
+"""Perennial's own routes as one lean ASGI app; everything else is passed on to BentoML's app behind it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import orjson
+
+from service import metrics
+from service.asgi import (
+    AsgiApp,
+    DisconnectedError,
+    Headers,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    read_json_body,
+    send_answer,
+)
+from service.bodies import feedback_items, predict_texts
+from service.errors import MethodNotAllowedError, RouteUnknownError
+from service.problems import CONTENT_TYPE as PROBLEM
+from service.problems import problem_of
+from service.serving import Serving
+
+logger = logging.getLogger(__name__)
+
+_JSON = b"application/json"
+_TEXT = b"text/plain; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A response that is no problem."""
+
+    status: int
+    body: bytes
+    content_type: bytes = _JSON
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request, as a handler sees it."""
+
+    serving: Serving
+    task: str  # "" where the route has none
+    body: bytes  # b"" for GET
+    started: float  # monotonic
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One address: `name` is its label in the metrics."""
+
+    name: str
+    method: str
+    handle: Callable[[Call], Awaitable[Answer]]
+
+
+async def predict(call: Call) -> Answer:
+    """POST /v1/models/{task}:predict. One release answers all instances of a request."""
+    release = call.serving.releases.serving(call.task)
+    texts = predict_texts(call.body, release.manifest.spec.limits)
+    answers = await call.serving.predict(release, texts, call.started)
+    return Answer(200, orjson.dumps({"predictions": answers, "model_version": release.version}))
+
+
+async def feedback(call: Call) -> Answer:
+    """POST /v1/models/{task}:feedback. 202 once every label is on disk, or none is taken."""
+    release = call.serving.releases.serving(call.task)
+    items = feedback_items(call.body, release.labels)
+    await call.serving.feedback(call.task, items)
+    return Answer(202, orjson.dumps({"accepted": len(items)}))
+
+
+async def list_models(call: Call) -> Answer:
+    """GET /v1/models."""
+    models = [call.serving.describe(state) for state in call.serving.releases.states()]
+    return Answer(200, orjson.dumps({"models": models}))
+
+
+async def show_model(call: Call) -> Answer:
+    """GET /v1/models/{task}."""
+    return Answer(200, orjson.dumps(call.serving.describe_fully(call.serving.releases.state(call.task))))
+
+
+async def livez(_call: Call) -> Answer:
+    """GET /livez: the event loop turns, whatever else is wrong."""
+    return Answer(200, b"ok\n", _TEXT)
+
+
+async def readyz(call: Call) -> Answer:
+    """GET /readyz: all that should answer does."""
+    call.serving.releases.check_ready()
+    return Answer(200, b"ready\n", _TEXT)
+
+
+async def show_metrics(call: Call) -> Answer:
+    """GET /metrics."""
+    return Answer(200, call.serving.metrics.render(), metrics.CONTENT_TYPE.encode())
+
+
+_LIST = Route("models", "GET", list_models)
+_SHOW = Route("model", "GET", show_model)
+_VERBS = {"predict": Route("predict", "POST", predict), "feedback": Route("feedback", "POST", feedback)}
+_PLAIN = {
+    "/v1/models": _LIST,
+    "/livez": Route("livez", "GET", livez),
+    "/readyz": Route("readyz", "GET", readyz),
+    "/metrics": Route("metrics", "GET", show_metrics),
+}
+_MODEL_PREFIX = "/v1/models/"
+
+
+def find_route(path: str) -> tuple[Route | None, str]:
+    """The route of one of our own paths, and the task that it names ("" for none)."""
+    plain = _PLAIN.get(path)
+    if plain is not None:
+        return plain, ""
+    if not path.startswith(_MODEL_PREFIX):
+        return None, ""
+    task, colon, verb = path[len(_MODEL_PREFIX) :].partition(":")
+    if not task or "/" in task:
+        return None, ""
+    return (_VERBS.get(verb) if colon else _SHOW), task
+
+
+class Api:
+    """Answers /v1, /livez, /readyz and /metrics; `app` answers the rest.
+
+    `serving` is asked at each request and gives the same Serving each time: under `bentoml serve` this is made
+    before the event loop is there.
+    """
+
+    def __init__(self, app: AsgiApp, serving: Callable[[], Serving]) -> None:
+        self._behind = app
+        self._serving = serving
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI 3."""
+        if scope["type"] != "http":
+            await self._behind(scope, receive, send)
+        elif scope["path"].startswith("/v1") or scope["path"] in _PLAIN:
+            await self._answer(scope, receive, send)
+        else:
+            await self._behind(scope, receive, _problem_for_a_miss(scope, send))
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.monotonic()
+        serving = self._serving()
+        route, task = find_route(scope["path"])
+        extra: Headers = []
+        try:
+            answer = await _handled(serving, route, task, scope, receive, started)
+        except DisconnectedError:
+            return
+        except Exception as error:
+            problem = problem_of(error, _instance(scope))
+            if problem.status == 500:
+                logger.exception("%s %s failed unexpectedly.", scope["method"], _instance(scope))
+            answer, extra = Answer(problem.status, problem.body, PROBLEM), problem.headers
+        # A name made up by a caller is no label of a metric: each would be a new time series for ever.
+        labels = (task if serving.releases.knows(task) else "", route.name if route else "")
+        serving.metrics.requests.labels(*labels, str(answer.status)).inc()
+        serving.metrics.request_seconds.labels(*labels).observe(time.monotonic() - started)
+        await send_answer(send, answer.status, answer.body, answer.content_type, extra)
+
+
+async def _handled(
+    serving: Serving, route: Route | None, task: str, scope: Scope, receive: Receive, started: float
+) -> Answer:
+    if route is None:
+        raise RouteUnknownError(scope["path"])
+    method = scope["method"]
+    if method != route.method and not (method == "HEAD" and route.method == "GET"):
+        raise MethodNotAllowedError(method, (route.method,) if route.method == "POST" else ("GET", "HEAD"))
+    body = b""
+    if route.method == "POST":
+        body = await read_json_body(scope, receive, serving.settings.max_body_bytes)
+    return await route.handle(Call(serving, task, body, started))
+
+
+def _instance(scope: Scope) -> str:
+    raw: bytes = scope.get("raw_path") or scope["path"].encode("ascii", "replace")
+    return raw[:500].decode("ascii", "replace")
+
+
+def _problem_for_a_miss(scope: Scope, send: Send) -> Send:
+    """Passes BentoML's answers on, but tells a 404 or 405 of its router the way all others are told."""
+    replaced = False
+
+    async def told(message: Message) -> None:
+        nonlocal replaced
+        if message["type"] == "http.response.start" and message["status"] in (404, 405):
+            replaced = True
+            error: Exception = RouteUnknownError(scope["path"])
+            if message["status"] == 405:
+                allowed = next((value.decode() for name, value in message["headers"] if name == b"allow"), "")
+                error = MethodNotAllowedError(scope["method"], [part.strip() for part in allowed.split(",")])
+            problem = problem_of(error, _instance(scope))
+            await send_answer(send, problem.status, problem.body, PROBLEM, problem.headers)
+        elif not replaced:
+            await send(message)
+
+    return told

@@ -1,0 +1,101 @@
+"""The BentoML service `Perennial`: what `bentoml serve` and `bentoml build` find.
+
+All routes of `/v1` are answered by the same lean app as under `perennial serve`; it stands in front of BentoML's
+own router, which keeps the typed endpoint below, its clients, and the documentation at `/`.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from functools import cache
+from http import HTTPStatus
+from typing import Any
+
+import bentoml
+
+# `bentoml.service` is this function; under that name a type checker finds a module.
+from _bentoml_sdk.service import Service
+from _bentoml_sdk.service import service as bentoml_service
+from bentoml.exceptions import BentoMLException
+from pydantic import BaseModel, Field
+
+from contracts.errors import PerennialError
+from service.api import Api
+from service.bodies import check_texts
+from service.metrics import ServiceMetrics
+from service.problems import status_of
+from service.serving import Serving
+from service.settings import ServiceSettings
+
+
+class Predicted(BaseModel):
+    """One answer."""
+
+    id: str = Field(description="names this prediction when its true label is sent")
+    label: str
+    score: float = Field(ge=0, le=1, description="calibrated probability of the label")
+
+
+class Predictions(BaseModel):
+    """Answers in the order of the instances."""
+
+    predictions: list[Predicted]
+    model_version: str
+
+
+class RefusedError(BentoMLException):
+    """One of our errors, told in BentoML's way."""
+
+    def __init__(self, error: PerennialError) -> None:
+        super().__init__(str(error))
+        self.error_code = HTTPStatus(status_of(error))
+
+
+def build_service(serving: Callable[[], Serving]) -> Service[Any]:
+    """The BentoML service over one Serving, which is asked for when the server starts, and the same each time."""
+
+    class Perennial:
+        """Predictions of every task in PERENNIAL_HOME. The routes are under /v1; see the README."""
+
+        @bentoml.on_startup
+        async def start(self) -> None:
+            serving().start()
+
+        @bentoml.on_shutdown
+        async def stop(self) -> None:
+            await serving().stop()
+
+        @bentoml.api(route="/predict")
+        async def predict(self, task: str, instances: list[str]) -> Predictions:
+            """Labels of texts, through BentoML's typed clients; the same as POST /v1/models/{task}:predict."""
+            started = time.monotonic()
+            try:
+                release = serving().releases.serving(task)
+                texts = check_texts(instances, release.manifest.spec.limits)
+                answers = await serving().predict(release, texts, started)
+            except PerennialError as error:
+                raise RefusedError(error) from error
+            return Predictions.model_validate({"predictions": answers, "model_version": release.version})
+
+    built: Service[Any] = bentoml_service(
+        name="perennial",
+        description="Small language models that stay fresh: predictions and feedback.",
+        metrics={"enabled": False},
+        traffic={"timeout": 60},
+        workers=1,
+    )(Perennial)
+    return built
+
+
+@cache
+def serving_from_environment() -> Serving:
+    """What plain `bentoml serve` serves: settings come from the environment alone."""
+    return Serving(ServiceSettings.from_environment(os.environ), ServiceMetrics())
+
+
+Perennial = build_service(serving_from_environment)
+# BentoML's type asks for an instance where it takes a class.
+_in_front: Any = Api
+Perennial.add_asgi_middleware(_in_front, serving=serving_from_environment)

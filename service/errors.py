@@ -1,0 +1,126 @@
+"""What can go wrong between a caller and the service. None of these knows HTTP; `problems.py` maps them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from contracts.errors import PerennialError
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One thing wrong with a request body; `pointer` is a JSON pointer in URI fragment form, such as #/instances/0."""
+
+    pointer: str
+    detail: str
+
+
+class BodyMalformedError(PerennialError):
+    """A body that is not JSON."""
+
+    def __init__(self, found: str) -> None:
+        super().__init__(f"The body was expected to be one JSON object in UTF-8; {found}. Send valid JSON.")
+
+
+class BodyTooLargeError(PerennialError):
+    """A body above the limit."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"The body was expected to be at most {limit} bytes and is larger. "
+            "Send fewer instances a request, or raise PERENNIAL_MAX_BODY_BYTES."
+        )
+
+
+class MediaTypeError(PerennialError):
+    """A body of another type than JSON."""
+
+    def __init__(self, header: str, found: str) -> None:
+        super().__init__(
+            f"The body was expected to be JSON in UTF-8, not compressed; found {header}: {found}. "
+            "Send `Content-Type: application/json`."
+        )
+
+
+class RequestInvalidError(PerennialError):
+    """A JSON body that does not say what the route expects."""
+
+    def __init__(self, violations: Sequence[Violation]) -> None:
+        first = violations[0]
+        more = f" (and {len(violations) - 1} more, see `errors`)" if len(violations) > 1 else ""
+        super().__init__(f"{first.pointer}: {first.detail}{more}")
+        self.violations = tuple(violations)
+
+
+class TaskUnknownError(PerennialError):
+    """A task that this home does not have."""
+
+    def __init__(self, task: str, known: Sequence[str]) -> None:
+        have = f"Served here: {', '.join(known)}." if known else "No task has a release here yet."
+        super().__init__(f"There is no task {task[:64]!r}. {have} Train one with `perennial train`.")
+
+
+class TaskNotServedError(PerennialError):
+    """A task that is known, of which no release is loaded."""
+
+    def __init__(self, task: str, problem: str) -> None:
+        super().__init__(f"Task {task} is not served yet: {problem}")
+
+
+class NotReadyError(PerennialError):
+    """The service cannot answer for everything it should."""
+
+    def __init__(self, missing: Sequence[str]) -> None:
+        super().__init__(" ".join(missing))
+
+
+class PredictionUnknownError(PerennialError):
+    """Feedback on predictions that this service never made for this task."""
+
+    def __init__(self, task: str, unknown: Sequence[tuple[int, str]]) -> None:
+        named = ", ".join(f"item {index} ({identifier[:64]!r})" for index, identifier in unknown[:20])
+        super().__init__(
+            f"Expected ids that `{task}:predict` answered; unknown: {named}. "
+            "Send each id as it was answered, to the task that answered it. Nothing of this request was recorded."
+        )
+        self.unknown = tuple(unknown)
+
+
+class QueueFullError(PerennialError):
+    """More work waits than the bound allows."""
+
+    def __init__(self, task: str, bound: int, retry_after: int) -> None:
+        super().__init__(
+            f"Task {task}: {bound} tokens may wait and the queue is full. Try again in {retry_after} s, or add workers."
+        )
+        self.retry_after = retry_after
+
+
+class StoppingError(PerennialError):
+    """Work that came while the service was going down."""
+
+    def __init__(self) -> None:
+        super().__init__("The service is stopping. Send the request again, to another worker or a little later.")
+
+
+class ModelOutputError(PerennialError):
+    """A loaded model that gave something that is no answer."""
+
+
+class RouteUnknownError(PerennialError):
+    """An address at which nothing is."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"Nothing is at {path[:200]!a}. There are: /v1/models, /v1/models/TASK, /v1/models/TASK:predict, "
+            "/v1/models/TASK:feedback, /livez, /readyz, /metrics, and / for the documentation."
+        )
+
+
+class MethodNotAllowedError(PerennialError):
+    """A method that an address does not answer."""
+
+    def __init__(self, method: str, allowed: Sequence[str]) -> None:
+        super().__init__(f"Expected {' or '.join(allowed)}, found {method[:32]}.")
+        self.allowed = tuple(allowed)

@@ -1,0 +1,77 @@
+"""The service's Prometheus metrics: every name is one of `contracts/metrics.py`."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from contracts import metrics as names
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+_SECONDS = (
+    0.001, 0.002, 0.003, 0.004, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25,
+    0.5, 1.0, 2.5, 5.0, 10.0,
+)  # fmt: skip
+_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+_TOKENS = (16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192)
+
+
+class ServiceMetrics:
+    """All metrics of one worker process.
+
+    `multiprocess_folder` is PROMETHEUS_MULTIPROC_DIR where several workers share one scrape, else None.
+    """
+
+    def __init__(self, multiprocess_folder: str | None = None) -> None:
+        disable_created_metrics()
+        self.registry = CollectorRegistry()
+        self._multiprocess_folder = multiprocess_folder
+        registry = None if multiprocess_folder else self.registry
+        self.requests = Counter(
+            names.REQUESTS, "Requests answered, by status code", ("task", "route", "code"), registry=registry
+        )
+        self.request_seconds = Histogram(
+            names.REQUEST_SECONDS,
+            "From the first byte of a request to its answer",
+            ("task", "route"),
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.predictions = Counter(
+            names.PREDICTIONS, "Texts answered, by label", ("task", "release", "label"), registry=registry
+        )
+        self.batch_size = Histogram(
+            names.BATCH_SIZE, "Texts in one session run", ("task",), buckets=_SIZES, registry=registry
+        )
+        self.batch_tokens = Histogram(
+            names.BATCH_TOKENS,
+            "Tokens in one session run, padding included",
+            ("task",),
+            buckets=_TOKENS,
+            registry=registry,
+        )
+        self.queue_texts = Gauge(
+            names.QUEUE_TEXTS, "Texts that wait", ("task",), registry=registry, multiprocess_mode="livesum"
+        )
+        self.release_info = Gauge(
+            names.RELEASE_INFO,
+            "1 for the release that answers, 0 for one that did",
+            ("task", "release", "role"),
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
+        self.release_failures = Counter(
+            names.RELEASE_FAILURES, "Releases that could not be loaded", ("task",), registry=registry
+        )
+        self.log_written = Counter(names.LOG_WRITTEN, "Prediction records written", ("task",), registry=registry)
+        self.log_dropped = Counter(names.LOG_DROPPED, "Prediction records lost", ("task", "reason"), registry=registry)
+        self.feedback = Counter(names.FEEDBACK, "Labels received and made durable", ("task",), registry=registry)
+
+    def render(self) -> bytes:
+        """All metrics in Prometheus' text format; those of all workers in multiprocess mode."""
+        if self._multiprocess_folder is None:
+            return generate_latest(self.registry)
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry, path=self._multiprocess_folder)
+        return generate_latest(registry)

@@ -1,0 +1,136 @@
+"""One loaded release: onnxruntime and tokenizers, and nothing heavier."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+from tokenizers import Encoding, Tokenizer
+
+from contracts.errors import ReleaseCorruptError
+from contracts.home import Home
+from contracts.reference import Reference, load_reference
+from contracts.release import MODEL_FILE, REFERENCE_FILE, TOKENIZER_FILE, Manifest
+from contracts.release_store import verify_release
+from service.errors import ModelOutputError
+from service.heads import HEADS, Floats
+
+_runtime: Any = onnxruntime  # its type information does not say what the package exports
+
+_WARM_UP_TEXT = "a text to warm up with"
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedText:
+    """A text as the model takes it, and what the monitor wants to know of it."""
+
+    text: str
+    ids: list[int]  # cut to the release's max_tokens, special tokens included
+    length: int  # tokens before the cut, special tokens included
+    unknown_share: float  # of the tokens without special ones, 0..1
+    fragmentation: float  # tokens without special ones, per whitespace-separated word
+
+
+@dataclass(frozen=True)
+class BatchOutput:
+    """What one session run found, row by row."""
+
+    indices: npt.NDArray[np.int64]  # [batch], into the manifest's labels
+    scores: npt.NDArray[np.float64]  # [batch], 0..1
+    logits: Floats  # [batch, labels]
+    projections: Floats  # [batch, k]
+
+
+class LoadedRelease:
+    """A release that was verified, loaded and tried. Its methods may be called from several threads at once."""
+
+    def __init__(self, manifest: Manifest, session: Any, tokenizer: Tokenizer, reference: Reference) -> None:
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        cutter = Tokenizer.from_str(tokenizer.to_str())
+        cutter.enable_truncation(manifest.max_tokens)
+        unknown = getattr(tokenizer.model, "unk_token", None)
+        self.manifest = manifest
+        self.task = manifest.task
+        self.version = manifest.version
+        self.labels = manifest.labels
+        self._head = HEADS[manifest.kind]
+        self._session = session
+        self._tokenizer = tokenizer
+        self._cutter = cutter
+        self._unknown = -1 if unknown is None else tokenizer.token_to_id(unknown)
+        self._specials = tokenizer.num_special_tokens_to_add(False)
+        self._reference = reference
+
+    def encode(self, texts: Sequence[str]) -> list[EncodedText]:
+        """Tokenize; texts above max_tokens are cut, their closing special token kept."""
+        if len(texts) == 1:
+            return [self._encoded(texts[0], self._tokenizer.encode(texts[0]))]
+        found = self._tokenizer.encode_batch(list(texts))
+        return [self._encoded(text, encoding) for text, encoding in zip(texts, found, strict=True)]
+
+    def _encoded(self, text: str, encoding: Encoding) -> EncodedText:
+        ids: list[int] = encoding.ids
+        length = len(ids)
+        pieces = max(0, length - self._specials)
+        unknown = ids.count(self._unknown) / pieces if pieces else 0.0
+        if length > self.manifest.max_tokens:
+            ids = self._cutter.encode(text).ids
+        return EncodedText(text, ids, length, min(unknown, 1.0), pieces / max(1, len(text.split())))
+
+    def predict(self, rows: Sequence[list[int]]) -> BatchOutput:
+        """One session run over token ids, padded to the longest row. Raises ModelOutputError for what is no answer."""
+        width = max(len(row) for row in rows)
+        ids = np.zeros((len(rows), width), dtype=np.int64)
+        mask = np.zeros((len(rows), width), dtype=np.int64)
+        for number, row in enumerate(rows):
+            ids[number, : len(row)] = row
+            mask[number, : len(row)] = 1
+        inputs = {"input_ids": ids, "attention_mask": mask}
+        if self.manifest.token_type_ids:
+            inputs["token_type_ids"] = np.zeros_like(ids)
+        logits, embeddings = self._session.run(["logits", "embedding"], inputs)
+        if logits.shape != (len(rows), len(self.labels)) or not np.isfinite(logits).all():
+            raise ModelOutputError(
+                f"Release {self.task}/{self.version}: expected finite logits of shape "
+                f"{(len(rows), len(self.labels))}, found {logits.shape}. "
+                f"Roll back with `perennial releases rollback {self.task}`."
+            )
+        projections = self._reference.project(embeddings)
+        if not np.isfinite(projections).all():
+            raise ModelOutputError(
+                f"Release {self.task}/{self.version}: its embedding holds values that are not finite. "
+                f"Roll back with `perennial releases rollback {self.task}`."
+            )
+        scored = self._head(logits, self.manifest.temperature)
+        return BatchOutput(scored.indices, scored.scores, logits, projections)
+
+
+def load_release(home: Home, task: str, version: str, *, threads: int) -> LoadedRelease:
+    """Verify a release's checksums, load it, and answer one text with it.
+
+    `threads` are those of one session run. Raises ReleaseNotFoundError or ReleaseCorruptError.
+    """
+    manifest = verify_release(home, task, version)
+    folder = home.release(task, version)
+    options = _runtime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.graph_optimization_level = _runtime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    # A thread that spins while it waits for work takes the core that answers HTTP.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    try:
+        session = _runtime.InferenceSession(str(folder / MODEL_FILE), options, providers=["CPUExecutionProvider"])
+        tokenizer = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
+        release = LoadedRelease(manifest, session, tokenizer, load_reference(folder / REFERENCE_FILE))
+        for texts in ([_WARM_UP_TEXT], [_WARM_UP_TEXT, _WARM_UP_TEXT * 3]):
+            release.predict([encoded.ids for encoded in release.encode(texts)])
+    except Exception as error:
+        # onnxruntime and tokenizers raise bare Exceptions of many kinds; whatever it was, this release cannot serve.
+        raise ReleaseCorruptError(task, version, f"it cannot be loaded: {error}.") from error
+    return release

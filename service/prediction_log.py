@@ -1,0 +1,188 @@
+"""The prediction log's writer: a bounded queue and one thread. A request never waits for the disk."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import orjson
+
+from contracts.home import Home
+from contracts.log import segment_path
+from service.metrics import ServiceMetrics
+from service.model import BatchOutput, EncodedText, LoadedRelease
+
+logger = logging.getLogger(__name__)
+
+# Well under the 0.2 s within which a record is to reach the file.
+_GATHER_SECONDS = 0.1
+# Of one waiting record beside its text, roughly.
+_RECORD_BYTES = 1024
+_COMPLAIN_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredText:
+    """One prediction as it was answered, not yet put into a record."""
+
+    id: str
+    time: float  # seconds since the epoch
+    release: LoadedRelease
+    encoded: EncodedText
+    output: BatchOutput
+    row: int  # of the output
+    latency_ms: float
+
+
+def record_line(answered: AnsweredText) -> bytes:
+    """A `contracts.records.PredictionRecord` as one line of JSON; the writer never builds what it would not read."""
+    release, encoded, output, row = answered.release, answered.encoded, answered.output, answered.row
+    record = {
+        "schema_number": 1,
+        "id": answered.id,
+        "time": answered.time,
+        "task": release.task,
+        "release": release.version,
+        "role": "stable",
+        "length": encoded.length,
+        "unknown_share": round(encoded.unknown_share, 5),
+        "fragmentation": round(encoded.fragmentation, 5),
+        "label": release.labels[int(output.indices[row])],
+        "score": round(float(output.scores[row]), 6),
+        "logits": [round(value, 4) for value in output.logits[row].tolist()],
+        "projection": [round(value, 5) for value in output.projections[row].tolist()],
+        "latency_ms": round(answered.latency_ms, 3),
+    }
+    if release.manifest.spec.limits.log_text:
+        record["text"] = encoded.text
+    else:
+        record["text_sha256"] = sha256(encoded.text.encode()).hexdigest()
+    return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+
+
+@dataclass
+class _Segment:
+    """An open file of one task and hour."""
+
+    path: Path
+    descriptor: int
+    size: int  # bytes of whole lines
+
+
+class PredictionLog:
+    """Writes each record to its hour's segment, under a writer name of its own, within 0.2 s."""
+
+    def __init__(self, home: Home, writer: str, bound_bytes: int, metrics: ServiceMetrics) -> None:
+        self._home = home
+        self._writer = writer
+        self._bound = bound_bytes
+        self._metrics = metrics
+        self._waiting: deque[AnsweredText] = deque()
+        self._waiting_bytes = 0
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._segments: dict[str, _Segment] = {}
+        self._complained = -_COMPLAIN_SECONDS
+        self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
+        self.problem: str | None = None
+
+    def start(self) -> None:
+        """Start the writing thread."""
+        self._thread.start()
+
+    def put(self, answered: Sequence[AnsweredText]) -> None:
+        """Hand over records; those that do not fit into the bound are dropped and counted. Never blocks."""
+        size = sum(_RECORD_BYTES + len(one.encoded.text) for one in answered)
+        with self._lock:
+            fits = self._waiting_bytes + size <= self._bound and not self._stopping.is_set()
+            if fits:
+                self._waiting.extend(answered)
+                self._waiting_bytes += size
+        if fits:
+            self._wake.set()
+        else:
+            self._metrics.log_dropped.labels(answered[0].release.task, "queue_full").inc(len(answered))
+
+    def stop(self, timeout: float) -> None:
+        """Write what waits, for `timeout` seconds at the most, and end the thread."""
+        self._stopping.set()
+        self._wake.set()
+        self._thread.join(timeout)
+        if self._thread.is_alive():
+            logger.error("The prediction log could not be flushed within %.1f s; what waited is lost.", timeout)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._wake.wait()
+            self._stopping.wait(_GATHER_SECONDS)
+            self._write_waiting()
+        self._write_waiting()
+        for segment in self._segments.values():
+            os.close(segment.descriptor)
+
+    def _write_waiting(self) -> None:
+        self._wake.clear()
+        with self._lock:
+            taken, self._waiting, self._waiting_bytes = self._waiting, deque(), 0
+        groups: dict[tuple[str, Path], list[AnsweredText]] = {}
+        for one in taken:
+            task = one.release.task
+            path = segment_path(self._home.predictions(task), self._writer, one.time)
+            groups.setdefault((task, path), []).append(one)
+        for (task, path), group in groups.items():
+            try:
+                self._append(task, path, b"".join([record_line(one) for one in group]))
+            except OSError as error:
+                self._metrics.log_dropped.labels(task, "write_failed").inc(len(group))
+                self._complain(path, error, len(group))
+            else:
+                self._metrics.log_written.labels(task).inc(len(group))
+                if self.problem is not None:
+                    logger.warning("The prediction log is written again.")
+                    self.problem = None
+
+    def _append(self, task: str, path: Path, lines: bytes) -> None:
+        segment = self._segments.get(task)
+        if segment is None or segment.path != path:
+            segment = self._open(task, path)
+        view = memoryview(lines)
+        try:
+            while view:
+                view = view[os.write(segment.descriptor, view) :]
+        except OSError:
+            # A torn line would swallow the next record: cut back to whole lines, which a full disk still allows.
+            os.ftruncate(segment.descriptor, segment.size)
+            raise
+        segment.size += len(lines)
+
+    def _open(self, task: str, path: Path) -> _Segment:
+        old = self._segments.pop(task, None)
+        if old is not None:
+            os.close(old.descriptor)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        segment = _Segment(path, descriptor, os.fstat(descriptor).st_size)
+        self._segments[task] = segment
+        return segment
+
+    def _complain(self, path: Path, error: OSError, records: int) -> None:
+        self.problem = (
+            f"The prediction log cannot be written ({path}: {error.strerror}). Free space or mend the folder."
+        )
+        if time.monotonic() - self._complained >= _COMPLAIN_SECONDS:
+            self._complained = time.monotonic()
+            logger.error("%s %d records were lost just now; predictions go on.", self.problem, records)
+
+
+def writer_name(host: str, process: int, random_part: Callable[[], str]) -> str:
+    """A segment name that no other writer, past or present, has."""
+    kept = "".join(character if character.isalnum() else "-" for character in host)[:40]
+    return f"{kept}-{process}-{random_part()}"

@@ -1,0 +1,85 @@
+"""The one place where errors become HTTP: RFC 9457 problem details, `application/problem+json`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import orjson
+
+from contracts.errors import LogWriteError, PerennialError
+from service.errors import (
+    BodyMalformedError,
+    BodyTooLargeError,
+    MediaTypeError,
+    MethodNotAllowedError,
+    NotReadyError,
+    PredictionUnknownError,
+    QueueFullError,
+    RequestInvalidError,
+    RouteUnknownError,
+    StoppingError,
+    TaskNotServedError,
+    TaskUnknownError,
+)
+
+CONTENT_TYPE = b"application/problem+json"
+_TYPE_PREFIX = "urn:perennial:problem:"
+
+# Error class -> status, last part of `type`, title. An error that is not here is a defect of ours: 500.
+TABLE: dict[type[Exception], tuple[int, str, str]] = {
+    BodyMalformedError: (400, "malformed-json", "The body is not JSON"),
+    RequestInvalidError: (422, "invalid-request", "The body is not what this route expects"),
+    BodyTooLargeError: (413, "body-too-large", "The body is too large"),
+    MediaTypeError: (415, "unsupported-media-type", "The body is not of a type that is read here"),
+    RouteUnknownError: (404, "unknown-route", "There is nothing at this address"),
+    MethodNotAllowedError: (405, "method-not-allowed", "This address does not answer that method"),
+    TaskUnknownError: (404, "unknown-task", "There is no such task"),
+    PredictionUnknownError: (404, "unknown-prediction", "There is no such prediction"),
+    TaskNotServedError: (503, "task-not-served", "No release of this task is loaded"),
+    NotReadyError: (503, "not-ready", "The service is not ready"),
+    QueueFullError: (503, "queue-full", "Too much work waits"),
+    StoppingError: (503, "stopping", "The service is stopping"),
+    LogWriteError: (503, "not-recorded", "The feedback could not be recorded"),
+}
+
+_INTERNAL = (500, "internal-error", "The service failed")
+_INTERNAL_DETAIL = "An unexpected error was logged by the service. Try again; if it stays, look into its log."
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One problem response."""
+
+    status: int
+    body: bytes
+    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+
+
+def status_of(error: Exception) -> int:
+    """The HTTP status of an error."""
+    return TABLE.get(type(error), _INTERNAL)[0]
+
+
+def problem_of(error: Exception, instance: str) -> Problem:
+    """What a caller is told. `instance` is the path of the request. An unexpected error shows nothing of itself."""
+    status, name, title = TABLE.get(type(error), _INTERNAL)
+    expected = isinstance(error, PerennialError) and status != _INTERNAL[0]
+    content: dict[str, object] = {
+        "type": _TYPE_PREFIX + name,
+        "title": title,
+        "status": status,
+        "detail": str(error) if expected else _INTERNAL_DETAIL,
+        "instance": instance,
+    }
+    headers: list[tuple[bytes, bytes]] = []
+    if isinstance(error, RequestInvalidError):
+        content["errors"] = [{"pointer": one.pointer, "detail": one.detail} for one in error.violations]
+    elif isinstance(error, PredictionUnknownError):
+        content["unknown"] = [{"index": index, "id": identifier[:128]} for index, identifier in error.unknown]
+    elif isinstance(error, MethodNotAllowedError):
+        headers.append((b"allow", ", ".join(error.allowed).encode()))
+    elif isinstance(error, QueueFullError):
+        headers.append((b"retry-after", str(error.retry_after).encode()))
+    elif isinstance(error, BodyTooLargeError | StoppingError):
+        headers.append((b"connection", b"close"))
+    return Problem(status, orjson.dumps(content), headers)

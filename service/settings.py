@@ -1,0 +1,133 @@
+"""The service's settings, read once by the program that starts it."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from contracts.errors import SettingsError
+from contracts.home import HOME_VARIABLE, Home
+
+# Kubernetes and Docker set PERENNIAL_PORT, PERENNIAL_SERVICE_HOST and the like for a service named `perennial`;
+# none of these names can be one of theirs.
+VARIABLES = {
+    "host": "PERENNIAL_LISTEN_HOST",
+    "port": "PERENNIAL_LISTEN_PORT",
+    "workers": "PERENNIAL_WORKERS",
+    "threads": "PERENNIAL_THREADS",
+    "poll_seconds": "PERENNIAL_POLL_SECONDS",
+    "batch_tokens": "PERENNIAL_BATCH_TOKENS",
+    "queue_tokens": "PERENNIAL_QUEUE_TOKENS",
+    "log_queue_bytes": "PERENNIAL_LOG_QUEUE_BYTES",
+    "max_body_bytes": "PERENNIAL_MAX_BODY_BYTES",
+    "drain_seconds": "PERENNIAL_DRAIN_SECONDS",
+}
+
+_RANGES: dict[str, tuple[float, float]] = {
+    "port": (0, 65535),
+    "workers": (1, 256),
+    "threads": (0, 256),
+    "poll_seconds": (0.05, 3600),
+    "batch_tokens": (1, 1_000_000),
+    "queue_tokens": (1, 1_000_000_000),
+    "log_queue_bytes": (1024, 2**40),
+    "max_body_bytes": (1024, 2**31),
+    "drain_seconds": (0, 3600),
+}
+
+
+@dataclass(frozen=True)
+class ServiceSettings:
+    """How one service process group runs. Each field has an environment variable, see VARIABLES."""
+
+    home: Home
+    host: str = "127.0.0.1"
+    port: int = 3000  # 0: any free one
+    workers: int = 1  # processes
+    threads: int = 0  # of one session run; 0: the cores of this machine (or container) shared among the workers
+    poll_seconds: float = 0.5  # between two looks at rollout.json
+    batch_tokens: int = 512  # of one session run, padding included; one text alone may be longer
+    queue_tokens: int = 32_768  # that may wait, a task
+    log_queue_bytes: int = 32 * 2**20  # prediction records that may wait for the disk
+    max_body_bytes: int = 4 * 2**20
+    drain_seconds: float = 15.0  # for answering what was accepted, once told to stop
+
+    @classmethod
+    def from_environment(
+        cls, environment: Mapping[str, str], overrides: Mapping[str, object] | None = None
+    ) -> ServiceSettings:
+        """Overrides (by field name; None is passed over) come before the environment, which comes before defaults.
+
+        `home` may be overridden by a Home or a path. Raises SettingsError naming the variable and what it must be.
+        """
+        given = {name: value for name, value in (overrides or {}).items() if value is not None}
+        unknown = sorted(given.keys() - {field.name for field in fields(cls)})
+        if unknown:
+            raise SettingsError(unknown[0], given[unknown[0]], f"one of {', '.join(['home', *VARIABLES])}")
+        home = given.pop("home", None)
+        found: dict[str, object] = {
+            name: environment[variable] for name, variable in VARIABLES.items() if environment.get(variable)
+        }
+        found |= given
+        host = str(found.get("host", cls.host))
+        if not host.strip():
+            raise SettingsError(VARIABLES["host"], host, "an address such as 127.0.0.1 or 0.0.0.0")
+        return cls(
+            home=home
+            if isinstance(home, Home)
+            else Home.from_environment(environment, None if home is None else str(home)),
+            host=host,
+            port=_integer(found, "port", cls.port),
+            workers=_integer(found, "workers", cls.workers),
+            threads=_integer(found, "threads", cls.threads),
+            poll_seconds=_number(found, "poll_seconds", cls.poll_seconds),
+            batch_tokens=_integer(found, "batch_tokens", cls.batch_tokens),
+            queue_tokens=_integer(found, "queue_tokens", cls.queue_tokens),
+            log_queue_bytes=_integer(found, "log_queue_bytes", cls.log_queue_bytes),
+            max_body_bytes=_integer(found, "max_body_bytes", cls.max_body_bytes),
+            drain_seconds=_number(found, "drain_seconds", cls.drain_seconds),
+        )
+
+    def to_environment(self) -> dict[str, str]:
+        """Variables from which `from_environment` makes these settings again: how they reach worker processes."""
+        values = asdict(self)
+        return {
+            HOME_VARIABLE: str(self.home.root),
+            **{variable: str(values[name]) for name, variable in VARIABLES.items()},
+        }
+
+    def session_threads(self, cores: int) -> int:
+        """Threads of one session run, given the cores that all workers share."""
+        return self.threads or max(1, cores // self.workers)
+
+
+def available_cores() -> int:
+    """Cores that this process may use: its affinity, cut to the container's CPU quota where there is one."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+    except (OSError, ValueError):
+        return cores
+    return cores if quota == "max" else max(1, min(cores, math.ceil(int(quota) / int(period))))
+
+
+def _integer(found: Mapping[str, object], name: str, default: int) -> int:
+    value = _number(found, name, default)
+    if value != int(value):
+        raise SettingsError(VARIABLES[name], found[name], "a whole number")
+    return int(value)
+
+
+def _number(found: Mapping[str, object], name: str, default: float) -> float:
+    low, high = _RANGES[name]
+    raw = found.get(name, default)
+    try:
+        value = float(str(raw))
+    except ValueError:
+        value = math.nan
+    if not low <= value <= high:
+        raise SettingsError(VARIABLES[name], raw, f"a number from {low:g} to {high:g}")
+    return value

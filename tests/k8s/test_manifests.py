@@ -116,13 +116,11 @@ def test_only_the_controller_has_a_token(programs: dict[str, Manifest], training
     assert set(tokens.values()) == {(False, None)}
 
 
-def test_the_controller_may_manage_jobs_and_nothing_else(manifests: list[Manifest]) -> None:
+def test_the_controller_may_start_and_see_jobs_and_nothing_else(manifests: list[Manifest]) -> None:
     rights = [m for m in manifests if m["apiVersion"].startswith("rbac.authorization.k8s.io/")]
     assert sorted(m["kind"] for m in rights) == ["Role", "RoleBinding"]
     role = named(manifests, "Role", "perennial-controller")
-    assert role["rules"] == [
-        {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["create", "get", "list", "watch"]}
-    ]
+    assert role["rules"] == [{"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["create", "get"]}]
     binding = named(manifests, "RoleBinding", "perennial-controller")
     assert binding["roleRef"]["name"] == "perennial-controller"
     assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "perennial-controller", "namespace": "perennial"}]

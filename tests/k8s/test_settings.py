@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import importlib
 from argparse import ArgumentParser
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate
+import yaml
+
 from contracts.home import Home
+from controller.kubernetes_jobs import JobApi, job_manifest, read_template
 from controller.settings import ControllerSettings
 from monitoring.settings import MonitorSettings
 from service.settings import ServiceSettings
@@ -95,6 +100,32 @@ def test_each_program_is_a_verb_of_the_command(programs: dict[str, Manifest]) ->
         parser = ArgumentParser()
         importlib.import_module(f"cli.{verb}").configure(parser)
         parser.parse_args(words)
+
+
+def test_the_job_that_the_controller_makes_is_valid(
+    programs: dict[str, Manifest], training_job: Manifest, tmp_path: Path
+) -> None:
+    template = tmp_path / "job.yaml"
+    template.write_text(yaml.safe_dump(training_job), encoding="utf-8")
+    settings = ControllerSettings.from_environment(environment(programs, "controller"))
+    home = Home(Path("/home/perennial"))
+    folder = home.requests("support") / "support-0001-000007-1a2b3c4d"
+    job = job_manifest(read_template(replace(settings, kubernetes_job_template=template)), folder, home, attempt=2)
+    kubernetes_validate.validate(job, "1.32", strict=True)
+    assert job["metadata"]["name"] == "support-0001-000007-1a2b3c4d-2"
+    [made] = job["spec"]["template"]["spec"]["containers"]
+    assert (made["command"], made["args"]) == (
+        ["python", "-m", "training.job"],
+        [str(folder), "--home", "/home/perennial"],
+    )
+    assert job["spec"]["activeDeadlineSeconds"] == settings.job_timeout_seconds
+
+
+def test_the_role_covers_the_calls_that_the_controller_makes(manifests: list[Manifest]) -> None:
+    [role] = [m for m in manifests if m["kind"] == "Role"]
+    calls = {name for name in vars(JobApi) if not name.startswith("_")}
+    assert calls == {"create_namespaced_job", "read_namespaced_job"}
+    assert role["rules"][0]["verbs"] == ["create", "get"]
 
 
 def unread(given: Witness) -> set[str]:

@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     for name, purpose in VERBS.items():
-        subparser = verbs.add_parser(name, help=purpose, description=purpose.capitalize() + ".")
+        subparser = verbs.add_parser(name, help=purpose, description=f"{purpose[0].upper()}{purpose[1:]}.")
         if name == verb:
             importlib.import_module(f"cli.{name}").configure(subparser)
     options = parser.parse_args(arguments)

@@ -1,0 +1,99 @@
+"""`perennial releases` and `perennial status` over real releases."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from cli.main import main
+from contracts.home import Home
+from contracts.release import MODEL_FILE, Manifest
+from contracts.rollout import promote, read_rollout
+
+MakeRelease = Callable[..., Manifest]
+
+
+@pytest.fixture
+def two(home: Home, make_release: MakeRelease) -> Home:
+    """Releases 0001 and 0002, the second one promoted after the first."""
+    for now in (1.0, 2.0):
+        manifest = make_release(home)
+        promote(home, "support", manifest.version, by="test", reason="test", now=now)
+    return home
+
+
+def run(home: Home, *words: str) -> int:
+    return main([*words, "--home", str(home.root)])
+
+
+def test_list_names_every_release_and_the_stable_one(two: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(two, "releases", "list", "--json") == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [(row["version"], row["state"]) for row in rows] == [("0001", ""), ("0002", "stable")]
+    assert run(two, "releases") == 0
+    printed = capsys.readouterr().out
+    assert "0001" in printed
+    assert "stable" in printed
+
+
+def test_options_are_taken_before_and_behind_the_action(two: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["releases", "--home", str(two.root), "--json", "list"]) == 0
+    before = json.loads(capsys.readouterr().out)
+    assert main(["releases", "list", "--home", str(two.root), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == before
+
+
+def test_rollback_and_promote_change_what_serves(two: Home) -> None:
+    assert run(two, "releases", "rollback", "support") == 0
+    rollout = read_rollout(two, "support")
+    assert rollout is not None
+    assert rollout.stable == "0001"
+    assert run(two, "releases", "promote", "support", "0002", "--reason", "it was fine") == 0
+    rollout = read_rollout(two, "support")
+    assert rollout is not None
+    assert (rollout.stable, rollout.history[-1].reason) == ("0002", "it was fine")
+
+
+def test_a_rollback_with_nothing_behind_says_so(
+    home: Home, make_release: MakeRelease, capsys: pytest.CaptureFixture[str]
+) -> None:
+    promote(home, "support", make_release(home).version, by="test", reason="test", now=1.0)
+    assert run(home, "releases", "rollback", "support") == 1
+    assert "no release served before" in capsys.readouterr().err
+
+
+def test_show_verifies_and_a_flipped_byte_is_told(two: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(two, "releases", "show", "support") == 0
+    assert "support/0002 (stable)" in capsys.readouterr().out
+    model = two.release("support", "0002") / MODEL_FILE
+    content = bytearray(model.read_bytes())
+    content[len(content) // 2] ^= 1
+    model.write_bytes(bytes(content))
+    assert run(two, "releases", "show", "support") == 1
+    error = capsys.readouterr().err
+    assert "model.onnx has sha256" in error
+    assert "rollback support" in error
+
+
+def test_a_corrupt_release_cannot_be_promoted(two: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    (two.release("support", "0001") / MODEL_FILE).write_bytes(b"")
+    assert run(two, "releases", "promote", "support", "0001") == 1
+    assert "bytes" in capsys.readouterr().err
+    rollout = read_rollout(two, "support")
+    assert rollout is not None
+    assert rollout.stable == "0002"
+
+
+def test_unknown_things_are_named_with_what_there_is(two: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(two, "releases", "show", "support", "0009") == 1
+    assert "0001, 0002" in capsys.readouterr().err
+    assert run(two, "releases", "list", "nothing") == 1
+    assert "nothing" in capsys.readouterr().err
+
+
+def test_status_reads_files_only(two: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(two, "status", "--json") == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["stable"], row["releases"], row["verdict"]) == ("0002", "2", "none yet")

@@ -35,7 +35,7 @@ def test_the_user_is_the_one_that_the_manifests_run_as(programs: dict[str, Any])
     assert re.findall(r"^USER (\d+):\d+$", DOCKERFILE, re.MULTILINE) == [str(user) for user in users]
 
 
-def test_what_is_copied_exists_and_all_packages_are(requirements: ModuleType) -> None:
+def test_what_is_copied_exists_and_all_packages_are() -> None:
     copied = [
         source for line in re.findall(r"^COPY (?!--)(.+)$", DOCKERFILE, re.MULTILINE) for source in line.split()[:-1]
     ]

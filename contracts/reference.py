@@ -6,9 +6,13 @@ The monitor compares production with it; the service uses its projection. It hol
 from __future__ import annotations
 
 import io
+import struct
+import tokenize
 import zipfile
+import zlib
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -58,6 +62,10 @@ _KINDS = {
     "projections": "f", "projection_mean": "f", "projection_components": "f",
 }  # fmt: skip
 
+# What numpy and zipfile raise for archives that are cut, damaged, pickled, encrypted, or no archives at all.
+_UNREADABLE = (OSError, EOFError, KeyError, ValueError, TypeError, NotImplementedError, RuntimeError, MemoryError,
+               SyntaxError, zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError)  # fmt: skip
+
 
 def save_reference(path: Path, reference: Reference) -> None:
     """Write as an uncompressed, pickle-free npz."""
@@ -69,9 +77,10 @@ def save_reference(path: Path, reference: Reference) -> None:
 def load_reference(path: Path) -> Reference:
     """Read and check shapes, types and finiteness; raises ReferenceError. Never unpickles."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in _KINDS}
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        # Not np.load, which also reads a bare array, and answers other members with their bytes.
+        with zipfile.ZipFile(path) as archive:
+            arrays = {name: _read_array(archive, name) for name in _KINDS}
+    except _UNREADABLE as error:
         raise ReferenceError(
             f"{path}: expected a reference archive, found: {error}. Publish the release again."
         ) from error
@@ -80,7 +89,9 @@ def load_reference(path: Path) -> Reference:
             raise ReferenceError(f"{path}: {name} has type {arrays[name].dtype}. Publish the release again.")
         if kind == "f" and not np.isfinite(arrays[name]).all():
             raise ReferenceError(f"{path}: {name} holds values that are not finite. Publish the release again.")
-    rows = arrays["predicted"].shape[0]
+    if (arrays["predicted"] < 0).any():
+        raise ReferenceError(f"{path}: predicted holds negative label indices. Publish the release again.")
+    rows = arrays["predicted"].size
     hidden, dimensions = (*arrays["projection_components"].shape, 0, 0)[:2]
     expected: dict[str, tuple[int, ...]] = dict.fromkeys(_KINDS, (rows,))
     expected |= {
@@ -94,3 +105,12 @@ def load_reference(path: Path) -> Reference:
                 f"{path}: {name} has shape {arrays[name].shape}, expected {shape}. Publish the release again."
             )
     return Reference(**arrays)
+
+
+def _read_array(archive: zipfile.ZipFile, name: str) -> npt.NDArray[Any]:
+    with archive.open(f"{name}.npy") as member:
+        array: npt.NDArray[Any] = np.lib.format.read_array(member, allow_pickle=False)
+        # Only at its end does zipfile compare the checksum.
+        if member.read(1):
+            raise ValueError(f"{name} is longer than its header says")
+        return array

@@ -6,7 +6,7 @@ import re
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -37,6 +37,8 @@ def read_manifest(home: Home, task: str, version: str) -> Manifest:
         manifest = Manifest.model_validate_json(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ReleaseNotFoundError(task, version, list_versions(home, task)) from error
+    except OSError as error:
+        raise ReleaseCorruptError(task, version, f"{MANIFEST_FILE} cannot be read ({error.strerror}).") from error
     except ValidationError as error:
         raise ReleaseCorruptError(task, version, f"{MANIFEST_FILE} is malformed: {describe_problems(error)}") from error
     if (manifest.task, manifest.version) != (task, version):
@@ -77,20 +79,32 @@ def staging(home: Home, task: str) -> Iterator[Path]:
     still filling (it holds a lock) is left alone.
     """
     folder = home.releases(task)
-    folder.mkdir(parents=True, exist_ok=True)
-    for left in folder.glob(f"{_STAGING}*"):
-        if left.is_dir() and not is_locked(left.with_suffix(".lock")):
-            shutil.rmtree(left, ignore_errors=True)
-            left.with_suffix(".lock").unlink(missing_ok=True)
     staged = folder / f"{_STAGING}{uuid.uuid4().hex[:12]}"
-    lock = staged.with_suffix(".lock")
-    with locked(lock):
+    lock = _lock_of(staged)
+    with ExitStack() as held:
+        # So that nobody takes a lock file that is made but not yet locked for one that was left behind.
+        with locked(folder / ".lock"):
+            _remove_left(folder)
+            held.enter_context(locked(lock))
         staged.mkdir()
         try:
             yield staged
         finally:
             shutil.rmtree(staged, ignore_errors=True)
             lock.unlink(missing_ok=True)
+
+
+def _remove_left(folder: Path) -> None:
+    """Remove the staging folders and lock files whose process lives no more."""
+    for name in {path.name.removesuffix(".lock") for path in folder.glob(f"{_STAGING}*")}:
+        left = folder / name
+        if not is_locked(_lock_of(left)):
+            shutil.rmtree(left, ignore_errors=True)
+            _lock_of(left).unlink(missing_ok=True)
+
+
+def _lock_of(staged: Path) -> Path:
+    return staged.with_name(f"{staged.name}.lock")
 
 
 def publish(home: Home, staged: Path, manifest: Manifest) -> Manifest:

@@ -64,13 +64,23 @@ def read_rollout(home: Home, task: str) -> Rollout | None:
     return rollout
 
 
-def promote(home: Home, task: str, version: str, *, by: str, reason: str, now: float) -> Rollout:
-    """Make a release the stable one. The release is verified first; promoting the stable one changes nothing."""
+def promote(
+    home: Home, task: str, version: str, *, by: str, reason: str, now: float, expected: str | None = None
+) -> Rollout:
+    """Make a release the stable one. The release is verified first; promoting the stable one changes nothing.
+
+    With `expected`, raises RolloutError unless that release is the stable one until then: compare and swap.
+    """
     verify_release(home, task, version)
     with locked(home.releases(task) / ".rollout.lock"):
         current = _read_or_none(home, task)
         if current is not None and current.stable == version:
             return current
+        if expected is not None and (current is None or current.stable != expected):
+            raise RolloutError(
+                f"Task {task}: expected release {expected} to serve when {version} replaces it, found "
+                f"{current.stable if current else 'none'}. Somebody changed the rollout meanwhile; decide anew."
+            )
         return _write(home, task, current, "promote", version, by=by, reason=reason, now=now)
 
 
@@ -92,15 +102,18 @@ def rollback(home: Home, task: str, *, by: str, reason: str, now: float) -> Roll
 
 
 def predecessor(rollout: Rollout) -> str | None:
-    """The release that a rollback would bring back, or None."""
+    """The release that a rollback would bring back, or None.
+
+    The history is cut at its old end, so the stack may lack its lower part; each change says what its top was.
+    """
     stack: list[str] = []
     for change in rollout.history:
         if change.action == "promote":
-            if not stack and change.replaced is not None:
-                stack.append(change.replaced)
+            if stack[-1:] != [change.replaced]:
+                stack = [] if change.replaced is None else [change.replaced]
             stack.append(change.version)
-        elif len(stack) > 1:
-            stack.pop()
+        else:
+            stack = stack[:-1] if stack[-2:-1] == [change.version] else [change.version]
     return stack[-2] if len(stack) > 1 else None
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from contracts import metrics as names
 
+MULTIPROCESS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client reads it when it is imported
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 _SECONDS = (
@@ -72,6 +75,15 @@ class ServiceMetrics:
         """All metrics in Prometheus' text format; those of all workers in multiprocess mode."""
         if self._multiprocess_folder is None:
             return generate_latest(self.registry)
+        _forget_dead_workers(Path(self._multiprocess_folder))
         registry = CollectorRegistry()
         MultiProcessCollector(registry, path=self._multiprocess_folder)
         return generate_latest(registry)
+
+
+def _forget_dead_workers(folder: Path) -> None:
+    """Gauges of a worker that was killed would stay for ever; its counters are kept, as they must be."""
+    for path in folder.glob("gauge_live*_*.db"):
+        process = int(path.stem.rpartition("_")[2])
+        if not Path(f"/proc/{process}").exists():
+            mark_process_dead(process, str(folder))

@@ -15,8 +15,10 @@ import uvicorn
 from contracts.errors import SettingsError
 from service.api import Api
 from service.metrics import ServiceMetrics
+from service.prediction_ids import load_key
 from service.serving import Serving
 from service.settings import VARIABLES, ServiceSettings
+from service.workers import run_workers
 
 logger = logging.getLogger(__name__)
 
@@ -28,30 +30,45 @@ def serve(settings: ServiceSettings) -> int:
 
     Raises SettingsError when the address cannot be listened on, and IdKeyError when the home cannot be used.
     """
-    # BentoML reads this when it is imported.
+    load_key(settings.home)
+    listening = _listen(settings)
+    host, port = listening.getsockname()[:2]
+    logger.info("Serving %s at http://%s:%d", settings.home.root, host, port)
+    if settings.workers > 1:
+        run_workers(settings, listening)
+        started = True
+    else:
+        started = run_server(make_server(settings, Serving(settings, ServiceMetrics())), listening)
+    logger.info("Stopped.")
+    return 0 if started else 1
+
+
+def make_server(settings: ServiceSettings, serving: Serving) -> uvicorn.Server:
+    """uvicorn over the lean app in front of BentoML's, whose start-up and shutdown start and stop the serving."""
+    # BentoML reads this when it is imported, which is why it is imported here: no usage data is sent.
     os.environ["BENTOML_DO_NOT_TRACK"] = "True"
     from service.app import build_service
 
-    listening = _listen(settings)
-    serving = Serving(settings, ServiceMetrics())
-    config = uvicorn.Config(
-        Api(build_service(lambda: serving).to_asgi(), lambda: serving),
-        loop="uvloop",
-        http="httptools",
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=max(1, round(settings.drain_seconds)),
+    return uvicorn.Server(
+        uvicorn.Config(
+            Api(build_service(lambda: serving).to_asgi(), lambda: serving),
+            loop="uvloop",
+            http="httptools",
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=max(1, round(settings.drain_seconds)),
+        )
     )
-    server = uvicorn.Server(config)
+
+
+def run_server(server: uvicorn.Server, listening: socket.socket) -> bool:
+    """Run until a signal stops it; whether it had started."""
     with _stopped_by_signals(server):
-        host, port = listening.getsockname()[:2]
-        logger.info("Serving %s at http://%s:%d", settings.home.root, host, port)
         server.run(sockets=[listening])
-    logger.info("Stopped.")
-    return 0 if server.started else 1
+    return server.started
 
 
 def _listen(settings: ServiceSettings) -> socket.socket:

@@ -1,0 +1,123 @@
+"""Several worker processes behind one socket: started, replaced when they die, stopped together."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from service.metrics import MULTIPROCESS_VARIABLE
+from service.settings import ServiceSettings
+
+logger = logging.getLogger(__name__)
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)
+_STEADY_SECONDS = 10.0
+_FIRST_PAUSE = 0.25
+_LAST_PAUSE = 30.0
+# Beside the drain bound, for flushing logs and leaving.
+_LEAVE_SECONDS = 10.0
+
+
+@dataclass
+class _Worker:
+    """One place; the process in it changes."""
+
+    number: int
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    pause: float = _FIRST_PAUSE
+    start_at: float = 0.0  # monotonic
+
+
+def run_workers(settings: ServiceSettings, listening: socket.socket) -> None:
+    """Blocks until SIGINT or SIGTERM. A worker that dies is replaced, later each time if it dies at once."""
+    with (
+        tempfile.TemporaryDirectory(prefix="perennial-metrics-") as metrics_folder,
+        _lifeline() as (worker_end, _),
+        _waited_for(SIGNALS),
+    ):
+        environment = {**os.environ, **settings.to_environment(), MULTIPROCESS_VARIABLE: metrics_folder}
+        root = str(Path(__file__).resolve().parents[1])
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, environment.get("PYTHONPATH"))))
+        inherited = (listening.fileno(), worker_end)
+        command = [sys.executable, "-m", "service.worker", *map(str, inherited)]
+        workers = [_Worker(number) for number in range(settings.workers)]
+        try:
+            _keep_running(workers, command, inherited, environment)
+        finally:
+            listening.close()
+            _stop(workers, settings.drain_seconds + _LEAVE_SECONDS)
+
+
+def _keep_running(
+    workers: list[_Worker], command: list[str], inherited: tuple[int, ...], environment: dict[str, str]
+) -> None:
+    while True:
+        now = time.monotonic()
+        for worker in workers:
+            if worker.process is not None and worker.process.poll() is not None:
+                _note_death(worker, worker.process, now)
+            if worker.process is None and now >= worker.start_at:
+                worker.process = subprocess.Popen(command, pass_fds=inherited, env=environment)
+                worker.started = now
+        pauses = [worker.start_at - now for worker in workers if worker.process is None]
+        # A signal ends the wait, also one that came meanwhile; nothing is polled.
+        found = signal.sigtimedwait(SIGNALS, max(0.0, min(pauses, default=3600.0)))
+        if found is not None and found.si_signo != signal.SIGCHLD:
+            return
+
+
+def _note_death(worker: _Worker, process: subprocess.Popen[bytes], now: float) -> None:
+    steady = now - worker.started >= _STEADY_SECONDS
+    worker.pause = _FIRST_PAUSE if steady else min(2 * worker.pause, _LAST_PAUSE)
+    worker.start_at = now + worker.pause
+    worker.process = None
+    logger.error(
+        "Worker %d (process %d) ended with code %d; another is started in %.2f s.",
+        *(worker.number, process.pid, process.returncode, worker.pause),
+    )
+
+
+def _stop(workers: list[_Worker], seconds: float) -> None:
+    processes = [worker.process for worker in workers if worker.process is not None]
+    for process in processes:
+        process.terminate()
+    deadline = time.monotonic() + seconds
+    for process in processes:
+        try:
+            process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            logger.exception("Worker process %d did not stop within %.0f s and is killed.", process.pid, seconds)
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def _lifeline() -> Iterator[tuple[int, int]]:
+    """A pipe whose other end closes when this process ends in any way: by that the workers know."""
+    worker_end, own_end = os.pipe()
+    try:
+        yield worker_end, own_end
+    finally:
+        os.close(worker_end)
+        os.close(own_end)
+
+
+@contextmanager
+def _waited_for(signals: tuple[signal.Signals, ...]) -> Iterator[None]:
+    """Signals are kept for `sigtimedwait` instead of being handled."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -15,6 +15,7 @@ import yaml
 
 from contracts import metrics
 from contracts.alert import DRIFT_ALERT
+from service.api import find_route
 
 Manifest = dict[str, Any]
 RULE_TESTS = sorted((Path(__file__).parent / "rules").glob("*.yaml"))
@@ -74,6 +75,17 @@ def test_labels_are_those_that_the_contract_names(rule_groups: list[Manifest], d
         labels = {label.strip() for group in grouped for label in group.split(",")}
         labels |= set(re.findall(r"[{,]\s*([a-z_]+)\s*(?:=~|!=|=)", expression))
         assert labels <= known, expression
+
+
+def test_routes_are_those_of_the_service(rule_groups: list[Manifest], dashboard: Manifest) -> None:
+    selected = {
+        name
+        for expression in expressions(rule_groups, dashboard)
+        for names in re.findall(r'route=~?"([^"]+)"', expression)
+        for name in names.split("|")
+    }
+    served = {found.name for verb in selected if (found := find_route(f"/v1/models/support:{verb}")[0]) is not None}
+    assert served == selected == {"predict", "feedback"}
 
 
 def test_the_drift_alert_is_the_one_that_the_controller_and_the_route_know(

@@ -17,9 +17,8 @@ from monitoring.reading import Malformed, TrueLabels, Wanted, read_rows, segment
 from monitoring.state import MonitorState, load_state, publish_verdict, save_state, write_latest
 from monitoring.window import OpenWindow, Row, Sample, closes_early, columns, tumble, window_id
 
-# Given the verdict so far, the reference, the window, and the baseline's labels: the report's path relative to the
-# home, or None when there is none.
-WriteReport = Callable[[Verdict, Sample, Sample, tuple[str, ...]], str | None]
+# Of the verdict, what it was compared with, and the window: the report's path relative to the home, or None.
+WriteReport = Callable[[Verdict, Baseline, Sample], str | None]
 
 
 @dataclass
@@ -106,7 +105,7 @@ def _judge_new(
         # A catch-up after days of standstill judges many windows; a report of each would take seconds.
         verdict = judge(state, baseline, window, watch.labels.by_id, now, watch.malformed_lines)
         if is_last and report is not None:
-            path = report(verdict, baseline.sample, columns(window), baseline.manifest.labels)
+            path = report(verdict, baseline, columns(window))
             verdict = verdict.model_copy(update={"report": path})
         if stopped() or _moved_on(home, rollout):
             return judged

@@ -16,7 +16,7 @@ from monitoring.alerting import AlertPostError
 from monitoring.evaluation import Look, Watch, evaluate_pending
 from monitoring.gauges import Gauges, MetricsServer
 from monitoring.notices import Notices, follow_alert
-from monitoring.report import write_report
+from monitoring.reports import write_index, write_report
 from monitoring.settings import MonitorSettings
 
 logger = logging.getLogger(__name__)
@@ -96,6 +96,8 @@ def look_at(
     if known.trouble is not None:
         logger.info("%s judged again", task)
         known.trouble = None
+    if look.judged:
+        write_index(home, task)
     say(task, look, gauges, known.watch.malformed_lines)
     _tell(home, task, known, settings, look.latest, now)
     return True

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from contracts.files import is_locked
@@ -102,9 +103,7 @@ def test_two_tasks_at_once_are_trained_one_after_the_other(troubled: Any, contro
     assert (stable(home, "support"), stable(home, "sales")) == ("0002", "0002")
 
 
-def test_two_controllers_share_a_home(
-    troubled: Any, controller: Any, alert_body: Any, tmp_path: Path, wait_for: Any
-) -> None:
+def test_two_controllers_share_a_home(troubled: Any, controller: Any, alert_body: Any, tmp_path: Path) -> None:
     home = troubled()
     controller.behave("slow")
     other = type(controller)(home, tmp_path / "behaviour", controller.settings)
@@ -213,8 +212,6 @@ def test_killed_over_and_over_it_promotes_exactly_once(troubled: Any, controller
 
 
 def _send_quietly(controller: Any, body: object) -> None:
-    import httpx
-
     try:
         httpx.post(f"{controller.url}/alerts", json=body, timeout=20)
     except httpx.HTTPError:

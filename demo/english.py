@@ -32,17 +32,17 @@ WORDS = {
 }  # fmt: skip
 
 OPENERS = (
-    "", "", "", "", "", "", "hi,", "hello,", "hi there,", "good morning,", "good evening,", "dear team,", "hey,",
-    "hello again,", "sorry to bother you.", "quick one:", "me again.", "first time writing here.",
-    "long-time customer here.", "I like your shop, really.", "I hope you are well.", "order {number} here.",
-    "writing from {city}.", "I bought a {product} {when}.",
+    "hi,", "hello,", "hi there,", "good morning,", "good evening,", "dear team,", "hey,", "hello again,",
+    "sorry to bother you.", "quick one:", "me again.", "first time writing here.", "long-time customer here.",
+    "I like your shop, really.", "I hope you are well.", "a small thing:", "excuse my English.",
+    "typing this on the train.", "order {number} here.", "writing from {city}.", "I bought a {product} {when}.",
 )  # fmt: skip
 
 CLOSERS = (
-    "", "", "", "", "", "", "", "thanks.", "thank you!", "please help.", "many thanks, from {city}.", "cheers.",
-    "please reply soon.", "I am getting tired of this.", "no hurry.", "it is quite urgent.", "the rest is fine.",
-    "I leave for {city} soon.", "a short answer will do.", "what a week.", "my {person} says you are good at this.",
-    "looking forward to your answer.", "I have been patient so far.",
+    "thanks.", "thank you!", "please help.", "many thanks, from {city}.", "cheers.", "please reply soon.",
+    "I am getting tired of this.", "no hurry.", "it is quite urgent.", "the rest is fine.", "I leave for {city} soon.",
+    "a short answer will do.", "what a week.", "my {person} says you are good at this.", "sent from my phone.",
+    "looking forward to your answer.", "I have been patient so far.", "I tried to call {when}.",
 )  # fmt: skip
 
 PLAIN = (
@@ -52,8 +52,10 @@ PLAIN = (
     "{wanted.fact}.",
     "{wanted.fact}. {wanted.question}",
     "{wanted.question} {wanted.fact}.",
-    "[I want|I would like|I need|I am trying|is it possible|what must I do|it should be easy] to {wanted.goal}.",
-    "[can you help me|could somebody help me|help me] {wanted.goal}[?|, please.]",
+    "[I want|I would like|I need|I am trying|it should be easy] to {wanted.goal}.",
+    "[is it possible|what must I do|whom do I ask] to {wanted.goal}?",
+    "[can you help me|could somebody help me|who can help me] {wanted.goal}?",
+    "[help me|kindly help me|somebody must help me] {wanted.goal}[, please|].",
     "[my question is|this is|I am writing|a word] about {wanted.topic}.",
     "[what is happening with|any news on|can we talk about|who looks after] {wanted.topic}?",
     "{wanted.fact}, so I [want|would like|need] to {wanted.goal}.",
@@ -78,6 +80,11 @@ CONTRASTS = (
     "{wanted.question} [I know|it is true that|yes,] {other.fact}, but [never mind that|that is being handled].",
     "leave {other.topic} [as it is|alone|for later] and [look at|take care of] {wanted.topic} [now|please].",
     "[look at|take care of] {wanted.topic} [now|please] and leave {other.topic} [as it is|alone|for later].",
+    # Three matters, one of them wanted.
+    "I want to {wanted.goal}, neither to {other.goal} nor to {third.goal}.",
+    "neither {other.topic} nor {third.topic} [matters|troubles me] now: what I need is to {wanted.goal}.",
+    "{other.topic} and {third.topic} are settled. {wanted.topic} [is not|remains].",
+    "{wanted.topic} remains. {other.topic} and {third.topic} are settled.",
     # Before and now, first and later.
     "{when} I wanted to {other.goal}. [I have changed my mind|not any more]: now I want to {wanted.goal}.",
     "now I want to {wanted.goal}. [forget|please forget] that {when} I wanted to {other.goal}.",

@@ -49,7 +49,7 @@ INTENT_PHRASES = {
         "fact": (
             "you still owe me {amount} for the {product} I sent back", "the {product} is not for me and goes back",
             "the {product} went back to you {when} and I have seen no money", "I was promised my {amount} {when}",
-            "your shop has both the {product} and my {amount} now", "I no longer have the {product} nor the {amount}",
+            "your shop has both the {product} and my {amount} now", "I have neither the {product} nor the {amount} now",
             "I returned the {product} and my {amount} has not followed",
             "I do not like the {product} and want to be repaid",
             "the {product} is too big for us and I would rather have the {amount}",

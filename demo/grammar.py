@@ -28,11 +28,15 @@ class Language:
     plain: Sequence[str]
     """Frames in which only the wanted intent speaks."""
     contrasts: Sequence[str]
-    """Frames that name two intents, of which one is wanted; only role, order and negation tell which."""
+    """Frames that name two intents or three, of which one is wanted: role, order and negation tell which."""
     openers: Sequence[str]
     closers: Sequence[str]
     contrast_share: float
-    """Share of the messages that name two intents, 0 to 1."""
+    """Share of the messages that name two intents or three, 0 to 1."""
+    opener_share: float = 0.45
+    closer_share: float = 0.4
+    remembered: Sequence[str] = ("product", "number", "amount")
+    """Words of which one message uses one or two and no more: people write of the thing they bought."""
 
 
 def expand(template: str, bank: Bank, rng: random.Random) -> str:
@@ -45,11 +49,15 @@ def expand(template: str, bank: Bank, rng: random.Random) -> str:
         template = filled
 
 
-def compose(language: Language, intent: str, other: str, rng: random.Random) -> str:
-    """One message that asks for `intent`; in a contrast, `other` is the one that is not asked for."""
+def compose(language: Language, wanted: str, others: Sequence[str], rng: random.Random) -> str:
+    """One message that asks for the intent `wanted`; a contrast may also name the two `others`."""
     bank = dict(language.words)
-    for part, name in (("wanted", intent), ("other", other)):
-        bank |= {f"{part}.{form}": phrases for form, phrases in language.intents[name].items()}
+    for name in language.remembered:
+        bank[name] = rng.sample(list(language.words[name]), rng.choice((1, 1, 2)))
+    for part, intent in zip(("wanted", "other", "third"), (wanted, *others), strict=True):
+        bank |= {f"{part}.{form}": phrases for form, phrases in language.intents[intent].items()}
     contrast = rng.random() < language.contrast_share
     frame = rng.choice(language.contrasts if contrast else language.plain)
-    return expand(f"{rng.choice(language.openers)} {frame} {rng.choice(language.closers)}", bank, rng)
+    opener = rng.choice(language.openers) if rng.random() < language.opener_share else ""
+    closer = rng.choice(language.closers) if rng.random() < language.closer_share else ""
+    return expand(f"{opener} {frame} {closer}", bank, rng)

@@ -8,7 +8,7 @@ from demo.hinglish_intents import INTENT_PHRASES
 
 WORDS = {
     "product": ENGLISH_WORDS["product"],
-    "parcel": ("parcel", "order", "saman", "package", "delivery", "{product}", "{product}"),
+    "parcel": ("parcel", "order", "saman", "package", "{product}", "{product}"),
     "city": (
         "Pune", "Jaipur", "Chennai", "Kochi", "Delhi", "Bangalore", "Nagpur", "Lucknow", "Indore", "Patna", "Surat",
         "Bhopal", "Mumbai", "Noida",
@@ -24,20 +24,22 @@ WORDS = {
     "tell": ("bata do", "batao", "bataiye", "bata dijiye", "please batao"),
     "still": ("abhi tak", "abhi bhi", "ab tak"),
     "leave": ("rehne do", "chhod do", "side mein rakho", "baad mein dekhenge", "abhi mat dekho"),
-    "look": ("dekho", "dekh lo", "dekhiye please", "sambhalo", "theek karo", "pe dhyan do"),
+    "look": ("dekho", "dekh lo", "dekhiye please", "sambhalo", "theek karo", "solve karo"),
     "staff": ("aapka bot", "customer care wala", "aapka agent", "chat wala banda", "aapki app", "help page"),
 }  # fmt: skip
 
 OPENERS = (
-    "", "", "", "", "", "", "bhai", "hello ji,", "hi team,", "namaste,", "yaar", "sir", "are bhai", "suniye,",
-    "hello sir,", "good morning ji,", "kya yaar,", "aap log sun rahe ho?", "order {number} ka customer hoon.",
-    "{city} se likh raha hoon.", "maine {when} {product} liya tha.", "purana customer hoon.",
+    "bhai", "hello ji,", "hi team,", "namaste,", "yaar", "sir", "are bhai", "suniye,", "hello sir,", "madam ji,",
+    "good morning ji,", "kya yaar,", "aap log sun rahe ho?", "order {number} ka customer hoon.", "haan ji,",
+    "{city} se likh [raha|rahi] hoon.", "maine {when} {product} liya tha.", "purana customer hoon.", "dear team,",
+    "pehli baar aapse {product} liya hai.", "ek baat batao,", "ek chhoti si baat hai,", "sorry to disturb,",
 )  # fmt: skip
 
 CLOSERS = (
-    "", "", "", "", "", "", "", "", "please help", "jaldi karo yaar", "thank you ji", "dhanyavaad",
-    "jaldi reply karo", "urgent hai", "bahut pareshan hoon", "koi jaldi nahi", "baaki sab theek hai", "thanks bhai",
-    "please dekh lo", "aap log bahut late reply karte ho", "{city} jaana hai mujhe",
+    "please help", "jaldi karo yaar", "thank you ji", "dhanyavaad", "jaldi reply karo", "urgent hai",
+    "bahut pareshan hoon", "koi jaldi nahi", "baaki sab theek hai", "thanks bhai", "please dekh lo",
+    "aap log bahut late reply karte ho", "{city} jaana hai mujhe", "baaki service acchi hai", "reply zaroor karna",
+    "{when} bhi likha tha", "meri {person} ne aapki shop batayi thi", "ok bye",
 )  # fmt: skip
 
 PLAIN = (
@@ -75,6 +77,7 @@ CONTRASTS = (
     "{staff} {other.topic} ke baare mein bata raha hai, maine toh {wanted.topic} ke baare mein poocha tha",
     "meri {person} ko {other.goal} hai, mujhe toh {wanted.goal} hai",
     "mujhe {wanted.goal} hai, {other.goal} meri {person} ko hai",
+    "na {other.goal} hai na {third.goal}, mujhe [bas|sirf] {wanted.goal} hai",
     "mujhe laga {other.fact}, par woh meri galti thi, asli baat yeh hai ki {wanted.fact}",
 )
 
@@ -85,5 +88,5 @@ HINGLISH = Language(
     contrasts=CONTRASTS,
     openers=OPENERS,
     closers=CLOSERS,
-    contrast_share=0.4,
+    contrast_share=0.6,
 )

@@ -67,10 +67,10 @@ def _write(
     seen: set[str] = set()
     shares = tuple(SHARES.values())
     while len(messages) < rows:
-        intent, other = rng.choices(INTENTS, shares, k=2)
-        if other == intent:
+        intent, *others = rng.choices(INTENTS, shares, k=3)
+        if len({intent, *others}) < 3:
             continue
-        text = hand(compose(language, intent, other, rng), rng)
+        text = hand(compose(language, intent, others, rng), rng)
         fingerprint = re.sub(r"\W+", "", text.casefold())
         if fingerprint not in seen:
             seen.add(fingerprint)

@@ -19,7 +19,7 @@ SPELLINGS = {
     "kab": ("kab", "kab", "kb"),
     "kahan": ("kahan", "kaha", "khan"),
     "wapas": ("wapas", "vapas", "wapis", "vaapas"),
-    "paise": ("paise", "paise", "paisa", "pese"),
+    "paise": ("paise", "paise", "paise", "paisa", "pese"),
     "chahiye": ("chahiye", "chahiye", "chaiye", "chahie"),
     "karna": ("karna", "karna", "krna"),
     "karne": ("karne", "karne", "krne"),

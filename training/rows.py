@@ -43,6 +43,11 @@ class Problems:
         self._total = 0
         self._shown: list[tuple[int | None, str, str]] = []
 
+    @property
+    def total(self) -> int:
+        """Problems noted so far."""
+        return self._total
+
     def add(self, line: int | None, problem: str, remedy: str) -> None:
         """Note a problem (a sentence) and what to do about it (a sentence)."""
         self._total += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from contracts.errors import DataError
@@ -10,9 +11,17 @@ from training.delimited import read_delimited
 from training.jsonl import read_jsonl
 from training.rows import Problems, Record, Row, row_of
 
-__all__ = ["Row", "read_rows"]
+__all__ = ["Row", "UsableRows", "read_rows", "read_usable_rows"]
 
 _SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+
+
+@dataclass(frozen=True)
+class UsableRows:
+    """Rows that can be learned from, and a warning when others were left out."""
+
+    rows: list[Row]
+    warnings: tuple[str, ...]
 
 
 def read_rows(source: str, *, text_column: str, label_column: str, split: str | None = None) -> list[Row]:
@@ -28,6 +37,19 @@ def read_rows(source: str, *, text_column: str, label_column: str, split: str | 
     if not rows:
         raise DataError(source, None, "expected labelled texts, found no rows.", "Export the data again.")
     return rows
+
+
+def read_usable_rows(source: str, *, text_column: str, label_column: str) -> UsableRows:
+    """As `read_rows`, but rows with an unusable text or label are left out and told, and there may be none.
+
+    For what production sent: one text with a control character, which nobody can mend, must not stop a retraining.
+    Raises DataError for a source that cannot be read at all.
+    """
+    problems = Problems(source)
+    records = _records(source, None, text_column, label_column, problems)
+    rows = [row for record in records if (row := row_of(record, problems)) is not None]
+    warnings = (f"Unusable, so left out: {problems.error()}",) if problems.total else ()
+    return UsableRows(rows, warnings)
 
 
 def _records(

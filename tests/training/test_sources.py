@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from contracts.errors import DataError
 from training.rows import MAX_TEXT_CHARS
-from training.sources import Row, read_rows
+from training.sources import Row, read_rows, read_usable_rows
 
 Write = Callable[[str, str | bytes], Path]
 
@@ -311,6 +311,26 @@ class TestRows:
             ("b.jsonl", json.dumps({"text": "x" * (MAX_TEXT_CHARS + 1), "label": "a"})),
         ):
             assert f"{MAX_TEXT_CHARS:,}" in str(refused(write(name, content)))
+
+
+class TestUsableRows:
+    def test_what_cannot_be_used_is_left_out_and_told(self, write: Write) -> None:
+        lines = [{"text": "fine", "label": "a"}, {"text": "be\x07ll", "label": "a"}, {"text": " ", "label": "b"}]
+        path = write("a.jsonl", "\n".join(map(json.dumps, lines)))
+        usable = read_usable_rows(str(path), text_column="text", label_column="label")
+        assert usable.rows == [Row("fine", "a", str(path), 1)]
+        (warning,) = usable.warnings
+        assert f"{path}, line 2: the text holds the control character U+0007" in warning
+        assert "2 problems in all" in warning
+
+    def test_nothing_to_tell(self, write: Write) -> None:
+        path = write("a.csv", "text,label\nfine,a\n")
+        assert read_usable_rows(str(path), text_column="text", label_column="label").warnings == ()
+
+    def test_a_source_that_cannot_be_read_is_an_error_still(self, write: Write, tmp_path: Path) -> None:
+        for path in (tmp_path / "none.jsonl", write("a.jsonl", b"\xff"), write("a.csv", "texts,label\na,b\n")):
+            with pytest.raises(DataError, match=path.name):
+                read_usable_rows(str(path), text_column="text", label_column="label")
 
 
 class TestQuotes:

@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
 from typing import Protocol
@@ -71,6 +72,8 @@ class ProcessRunner:
                 pass_fds=(lock.fileno(),),
             )
         self._children[folder] = process
+        # A job whose result was taken is asked about no more; it must not stay a zombie for that.
+        threading.Thread(target=process.wait, name=f"job-{process.pid}", daemon=True).start()
         try:
             # Serving goes first on a machine that does both.
             os.setpriority(os.PRIO_PROCESS, process.pid, _NICENESS)

@@ -173,20 +173,20 @@ def test_a_controller_that_is_stopped_ends_its_job_and_starts_it_again(
     troubled: Any, controller: Any, alert_body: Any, wait_for: Any, number: signal.Signals
 ) -> None:
     home = troubled()
-    controller.behave("hang", "hang", "hang", "better")
+    # With one attempt allowed, an attempt that the stop had used up would show.
+    controller.settings |= {"job_attempts": 1}
+    controller.behave("hang", "better")
     controller.start()
     request = controller.post(alert_body()).json()["decisions"][0]["request_id"]
     lock = home.requests("support") / request / LOCK_FILE
-    for run in (1, 2, 3):
-        wait_for(lambda run=run: controller.runs() == run and is_locked(lock))
-        assert 'perennial_training_job_running{task="support"} 1.0' in wait_for(
-            lambda: text if "running{" in (text := controller.get("/metrics").text) else None
-        )
-        assert controller.terminate(number) == 0
-        assert not is_locked(lock)
-        controller.start()
+    wait_for(lambda: is_locked(lock))
+    wait_for(lambda: 'perennial_training_job_running{task="support"} 1.0' in controller.get("/metrics").text)
+    assert controller.terminate(number) == 0
+    assert not is_locked(lock)
+    assert actions(home) == ["retrain"]
+    controller.start()
     assert controller.outcome().action == "promote"
-    assert controller.runs() == 4
+    assert controller.runs() == 2
 
 
 def test_killed_over_and_over_it_promotes_exactly_once(troubled: Any, controller: Any, alert_body: Any) -> None:

@@ -74,7 +74,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Exit code 0 when every text was answered, 1 otherwise."""
-    from training.sources import read_rows
+    from training.sources import read_rows, read_texts
 
     if (
         not 0.0 <= options.feedback <= 1.0
@@ -82,16 +82,17 @@ def run(options: argparse.Namespace) -> int:
         or (options.rate is not None and options.rate <= 0)
     ):
         raise ReplayError("--feedback is a share from 0 to 1; --concurrency at least 1; --rate above 0.")
-    rows = read_rows(
-        options.file,
-        text_column=options.text_column,
-        label_column=options.label_column if options.labels else options.text_column,
-    )[: options.limit]
+    labels = None
+    if options.labels:
+        rows = read_rows(options.file, text_column=options.text_column, label_column=options.label_column)
+        texts, labels = [row.text for row in rows], [row.label for row in rows][: options.limit]
+    else:
+        texts = read_texts(options.file, text_column=options.text_column)
     traffic = Traffic(
         url=options.url.rstrip("/"),
         task=options.task,
-        texts=[row.text for row in rows],
-        labels=[row.label for row in rows] if options.labels else None,
+        texts=texts[: options.limit],
+        labels=labels,
         feedback_share=options.feedback,
         concurrency=options.concurrency,
         rate=options.rate,

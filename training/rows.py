@@ -90,7 +90,7 @@ def missing_column(column: str, found: list[str]) -> tuple[str, str]:
 
 def row_of(record: Record, problems: Problems) -> Row | None:
     """The record as a row, or None after its problems were noted."""
-    text = _text_of(record, problems)
+    text = text_of(record, problems)
     label = _label_of(record, problems)
     return None if text is None or label is None else Row(text, label, problems.source, record.line)
 
@@ -100,7 +100,8 @@ def shorten(value: str, limit: int = 40) -> str:
     return value if len(value) <= limit else value[: limit - 3] + "..."
 
 
-def _text_of(record: Record, problems: Problems) -> str | None:
+def text_of(record: Record, problems: Problems) -> str | None:
+    """The record's text, or None after its problem was noted."""
     text = record.text
     if not isinstance(text, str):
         problems.add(

@@ -9,9 +9,9 @@ from pathlib import Path
 from contracts.errors import DataError
 from training.delimited import read_delimited
 from training.jsonl import read_jsonl
-from training.rows import Problems, Record, Row, row_of
+from training.rows import Problems, Record, Row, row_of, text_of
 
-__all__ = ["Row", "UsableRows", "read_rows", "read_usable_rows"]
+__all__ = ["Row", "UsableRows", "read_rows", "read_texts", "read_usable_rows"]
 
 _SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 
@@ -30,6 +30,13 @@ def read_rows(source: str, *, text_column: str, label_column: str, split: str | 
     `split` is for `hf:` alone. Texts and labels come back as they stand, numbers as labels as strings.
     Raises DataError naming file, line, what was expected and found, and the remedy; up to five problems at once.
     """
+    if text_column == label_column:
+        raise DataError(
+            source,
+            None,
+            f"`text_column` and `label_column` are both {text_column!r}.",
+            "Name two columns in [data] of the task file.",
+        )
     problems = Problems(f"{source}@{split}" if split is not None else source)
     records = _records(source, split, text_column, label_column, problems)
     rows = [row for record in records if (row := row_of(record, problems)) is not None]
@@ -52,16 +59,20 @@ def read_usable_rows(source: str, *, text_column: str, label_column: str) -> Usa
     return UsableRows(rows, warnings)
 
 
+def read_texts(source: str, *, text_column: str) -> list[str]:
+    """The texts alone, of a file that need not have labels; otherwise as `read_rows`."""
+    problems = Problems(source)
+    records = _records(source, None, text_column, text_column, problems)
+    texts = [text for record in records if (text := text_of(record, problems)) is not None]
+    problems.raise_if_any()
+    if not texts:
+        raise DataError(source, None, "expected texts, found no rows.", "Export the data again.")
+    return texts
+
+
 def _records(
     source: str, split: str | None, text_column: str, label_column: str, problems: Problems
 ) -> Iterator[Record]:
-    if text_column == label_column:
-        raise DataError(
-            source,
-            None,
-            f"`text_column` and `label_column` are both {text_column!r}.",
-            "Name two columns in [data] of the task file.",
-        )
     if source.startswith("hf:"):
         # Seconds to import, and of no use to those who train on files.
         from training.hub_data import read_hub

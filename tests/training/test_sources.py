@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from contracts.errors import DataError
 from training.rows import MAX_TEXT_CHARS
-from training.sources import Row, read_rows, read_usable_rows
+from training.sources import Row, read_rows, read_texts, read_usable_rows
 
 Write = Callable[[str, str | bytes], Path]
 
@@ -348,3 +348,11 @@ class TestQuotes:
         told = str(refused(write("a.csv", 'text,label\n,a\n"never closed,a\n')))
         assert "the text is empty" in told
         assert "line 3: a quoted field is not closed" in told
+
+
+def test_texts_alone_need_no_labels(tmp_path: Path) -> None:
+    (tmp_path / "texts.csv").write_text('id,text\n1,hello there\n2,"two\nlines"\n', encoding="utf-8")
+    assert read_texts(str(tmp_path / "texts.csv"), text_column="text") == ["hello there", "two\nlines"]
+    with pytest.raises(DataError, match="line 3"):
+        (tmp_path / "bad.csv").write_text("text\nfine\n\x00\n", encoding="utf-8")
+        read_texts(str(tmp_path / "bad.csv"), text_column="text")

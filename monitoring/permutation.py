@@ -9,6 +9,7 @@ Carlo p-values, Biometrika 78): after the h-th exceedance at draw l, p is h/l, w
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -63,8 +64,10 @@ def binned(reference: npt.NDArray[np.generic], window: npt.NDArray[np.generic]) 
 
 def split_draws(pooled: Counts, rows: int, generator: np.random.Generator) -> Callable[[int], Doubles]:
     """Draws of the counts, [n, bins], that `rows` texts taken at random from the pooled sample have."""
+    # One method's cost grows with the rows, the other's with the bins, of which each costs about as much as six rows.
+    method: Literal["count", "marginals"] = "count" if rows < 6 * len(pooled) else "marginals"
 
     def draw(size: int) -> Doubles:
-        return generator.multivariate_hypergeometric(pooled, rows, size=size, method="marginals").astype(np.float64)
+        return generator.multivariate_hypergeometric(pooled, rows, size=size, method=method).astype(np.float64)
 
     return draw

@@ -39,7 +39,7 @@ _STYLE = """
 .pv th { text-align: left; font-weight: 600; font-size: 13px; opacity: .68; }
 .pv th, .pv td { padding: 9px 14px; border-bottom: 1px solid color-mix(in srgb, currentColor 12%, transparent); }
 .pv tr:last-child td { border-bottom: 0; }
-.pv .n { text-align: right; white-space: nowrap; }
+.pv .n { text-align: right; } .pv .n, .pv .t { white-space: nowrap; }
 .pv a { color: inherit; text-underline-offset: 3px; }
 .pv .track { position: relative; height: 8px; min-width: 180px; border-radius: 4px;
   background: color-mix(in srgb, currentColor 12%, transparent); }
@@ -162,7 +162,7 @@ def _index_row(verdict: Verdict, has_report: bool) -> str:
     measured = f"{accuracy.measured:.2f} of {accuracy.labelled}" if accuracy and accuracy.measured is not None else ""
     alerting = ' <span class="word drift">alert</span>' if verdict.alerting else ""
     return (
-        f"<tr><td>{name}</td><td>{_time(verdict.ended)}</td><td class='n'>{verdict.rows}</td>"
+        f"<tr><td class='t'>{name}</td><td class='t'>{_time(verdict.ended)}</td><td class='n'>{verdict.rows}</td>"
         f"<td>{_word(verdict.verdict)}{alerting}</td><td>{escape(drifted)}</td>"
         f"<td class='n'>{estimated}</td><td class='n'>{measured}</td></tr>"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,4 +140,5 @@ def _weights_digest(name: str, folder: Path) -> str:
 
 
 def _exportable() -> set[str]:
+    importlib.import_module("optimum.exporters.onnx.model_configs")  # fills the registry as it is imported
     return set(TasksManager.get_supported_model_type_for_task("text-classification", "onnx"))

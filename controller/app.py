@@ -24,6 +24,9 @@ from controller.record import DecisionRecord
 from controller.server import build_app
 from controller.settings import ControllerSettings
 
+# Longer than ending a job by force takes, which a look may have to wait for.
+_SILENCE_SECONDS = 60.0
+
 logger = logging.getLogger(__name__)
 
 
@@ -31,7 +34,8 @@ def serve(home: Home, settings: ControllerSettings) -> int:
     """Run until SIGINT or SIGTERM; returns the exit code. Raises SettingsError when the port cannot be had."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
-        listener = socket.create_server((settings.host, settings.port))
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        listener = socket.create_server((settings.host, settings.port), family=family)
     except OSError as error:
         raise SettingsError(
             "PERENNIAL_CONTROLLER_PORT",
@@ -48,7 +52,7 @@ async def _run(home: Home, settings: ControllerSettings, runner: JobRunner, list
     metrics = ControllerMetrics()
     reconciler = Reconciler(home, settings, runner, time.time, lambda decision: _announce(decision, metrics))
     loop = _Loop(reconciler, metrics, settings.reconcile_seconds)
-    app = build_app(home, metrics, now=time.time, wake=loop.wake.set, trouble=lambda: loop.trouble)
+    app = build_app(home, metrics, now=time.time, wake=loop.wake.set, trouble=loop.trouble)
     server = _Server(
         uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=5)
     )
@@ -61,6 +65,8 @@ async def _run(home: Home, settings: ControllerSettings, runner: JobRunner, list
         asyncio.get_running_loop().add_signal_handler(number, stop)
     logger.info("Controller of %s listens on http://%s:%d", home.root, *listener.getsockname()[:2])
     reconciling = asyncio.create_task(loop.run())
+    # Alerts that nobody acts on must not be accepted: a defect in the loop ends the program, loudly, below.
+    reconciling.add_done_callback(lambda _: stop())
     await server.serve(sockets=[listener])
     loop.stop()
     await reconciling
@@ -84,12 +90,20 @@ class _Loop:
         self._metrics = metrics
         self._seconds = seconds
         self._stopping = False
+        self._problem = "The first look at the open requests is not done yet."
+        self._looked = time.monotonic()
         self.wake = asyncio.Event()
-        self.trouble = "The first look at the open requests is not done yet."
 
     def stop(self) -> None:
         self._stopping = True
         self.wake.set()
+
+    def trouble(self) -> str:
+        """Why the open requests are not looked after, or nothing."""
+        silent = time.monotonic() - self._looked
+        if silent > _SILENCE_SECONDS + self._seconds:
+            return f"The open requests were last looked at {silent:.0f} seconds ago."
+        return self._problem
 
     async def run(self) -> None:
         while not self._stopping:
@@ -97,11 +111,12 @@ class _Loop:
             try:
                 running = await asyncio.to_thread(self._reconciler.step)
             except (PerennialError, OSError) as error:
-                self.trouble = str(error)
+                self._problem = str(error)
                 logger.warning("The open requests cannot be looked at: %s", error)
             else:
-                self.trouble = ""
+                self._problem = ""
                 self._metrics.show_running(self._reconciler.home.tasks(), running)
+            self._looked = time.monotonic()
             if not self._stopping:
                 try:
                     await asyncio.wait_for(self.wake.wait(), self._seconds)

@@ -74,13 +74,12 @@ def remove_staged(home: Home) -> None:
 
 
 def request_folders(home: Home) -> list[Path]:
-    """Folders of all requests, oldest first."""
-    found = [
+    """Folders of all requests, by task and id."""
+    return sorted(
         path
         for path in (home.root / "requests").glob("*/*")
         if re.fullmatch(_REQUEST_ID, path.name) and re.fullmatch(TASK_NAME, path.parent.name) and path.is_dir()
-    ]
-    return sorted(found, key=lambda path: (path.stat().st_mtime, path.name))
+    )
 
 
 def open_folders(home: Home, decisions: Iterable[DecisionRecord]) -> list[Path]:

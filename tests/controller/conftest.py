@@ -211,14 +211,14 @@ class Controller:
         path = self.behaviour / "runs"
         return len(path.read_text().splitlines()) if path.exists() else 0
 
-    def outcome(self, task: str = "support", number: int = 1) -> DecisionRecord:
+    def outcome(self, task: str = "support", number: int = 1, seconds: float = 60) -> DecisionRecord:
         """The number-th end of a request of a task, once it is there."""
 
         def found() -> DecisionRecord | None:
             ends = [d for d in read_decisions(self.home, task) if d.action in ("promote", "refuse", "failed")]
             return ends[number - 1] if len(ends) >= number else None
 
-        return wait_for(found)
+        return wait_for(found, seconds)
 
 
 def wait_for(look: Callable[[], Any], seconds: float = 60) -> Any:

@@ -6,6 +6,7 @@ own router, which keeps the typed endpoint below, its clients, and the documenta
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -14,12 +15,10 @@ from http import HTTPStatus
 from typing import Any
 
 import bentoml
-
-# `bentoml.service` is this function; under that name a type checker finds a module.
 from _bentoml_sdk.service import Service
 from _bentoml_sdk.service import service as bentoml_service
 from bentoml.exceptions import BentoMLException
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
 from contracts.errors import PerennialError
 from service.api import Api
@@ -28,6 +27,9 @@ from service.metrics import ServiceMetrics
 from service.problems import status_of
 from service.serving import Serving
 from service.settings import ServiceSettings
+
+# BentoML logs a traceback for every request that it refuses.
+_BENTOML_ERRORS = "bentoml._internal.server.http_app"
 
 
 class Predicted(BaseModel):
@@ -61,6 +63,7 @@ def build_service(serving: Callable[[], Serving]) -> Service[Any]:
 
         @bentoml.on_startup
         async def start(self) -> None:
+            logging.getLogger(_BENTOML_ERRORS).addFilter(_is_unexpected)
             serving().start()
 
         @bentoml.on_shutdown
@@ -79,6 +82,7 @@ def build_service(serving: Callable[[], Serving]) -> Service[Any]:
                 raise RefusedError(error) from error
             return Predictions.model_validate({"predictions": answers, "model_version": release.version})
 
+    # This is `bentoml.service`; under that name a type checker finds a module.
     built: Service[Any] = bentoml_service(
         name="perennial",
         description="Small language models that stay fresh: predictions and feedback.",
@@ -87,6 +91,11 @@ def build_service(serving: Callable[[], Serving]) -> Service[Any]:
         workers=1,
     )(Perennial)
     return built
+
+
+def _is_unexpected(record: logging.LogRecord) -> bool:
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, RefusedError | ValidationError)
 
 
 @cache

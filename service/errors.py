@@ -57,7 +57,7 @@ class TaskUnknownError(PerennialError):
     """A task that this home does not have."""
 
     def __init__(self, task: str, known: Sequence[str]) -> None:
-        have = f"Served here: {', '.join(known)}." if known else "No task has a release here yet."
+        have = f"There are: {', '.join(known)}." if known else "No task has a release here yet."
         super().__init__(f"There is no task {task[:64]!r}. {have} Train one with `perennial train`.")
 
 

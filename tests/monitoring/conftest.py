@@ -87,6 +87,11 @@ class Traffic:
                 file.write(record.model_dump_json().encode() + b"\n")
 
 
+@pytest.fixture(scope="session")
+def traffic_of() -> type[Traffic]:
+    return Traffic
+
+
 @pytest.fixture
 def traffic(home: Home) -> Traffic:
     return Traffic(home)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 
 from cli.console import add_common, print_json, print_line, print_table, when
@@ -12,6 +11,7 @@ from contracts.home import Home
 from contracts.release_store import list_versions
 from contracts.rollout import read_rollout
 from contracts.verdict import Verdict, read_latest
+from controller.record import read_decisions
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -72,15 +72,5 @@ def _accuracy(verdict: Verdict | None) -> str:
 
 
 def _last_decision(home: Home, task: str) -> str:
-    path = home.controller() / "decisions.jsonl"
-    if not path.is_file():
-        return ""
-    last = ""
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            decision = json.loads(line)
-        except ValueError:
-            continue
-        if decision.get("task") == task:
-            last = f"{decision.get('action')}: {decision.get('reason')}"
-    return last
+    decisions = read_decisions(home, task)
+    return f"{decisions[-1].action}: {decisions[-1].reason}" if decisions else ""

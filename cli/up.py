@@ -72,7 +72,7 @@ def _programs(home: Home, options: argparse.Namespace) -> list[Program]:
         "service": ["serve", "--host", options.host, "--port", str(options.port)],
         "monitor": [
             *("monitor", "--port", str(options.monitor_port), "--alert-url", alerts),
-            *("--interval", str(options.interval)),
+            *("--interval", str(options.interval), "--repeat", str(options.interval)),
         ],
         "controller": ["controller", "--port", str(options.controller_port)],
     }

@@ -93,7 +93,14 @@ class LoadedRelease:
         inputs = {"input_ids": ids, "attention_mask": mask}
         if self.manifest.token_type_ids:
             inputs["token_type_ids"] = np.zeros_like(ids)
-        logits, embeddings = self._session.run(["logits", "embedding"], inputs)
+        try:
+            logits, embeddings = self._session.run(["logits", "embedding"], inputs)
+        except Exception as error:
+            # onnxruntime has an exception class of its own for each status, with no common root.
+            raise ModelOutputError(
+                f"Release {self.task}/{self.version}: its session run failed: {error}. "
+                f"Roll back with `perennial releases rollback {self.task}`."
+            ) from error
         if logits.shape != (len(rows), len(self.labels)) or not np.isfinite(logits).all():
             raise ModelOutputError(
                 f"Release {self.task}/{self.version}: expected finite logits of shape "
@@ -130,6 +137,8 @@ def load_release(home: Home, task: str, version: str, *, threads: int) -> Loaded
         release = LoadedRelease(manifest, session, tokenizer, load_reference(folder / REFERENCE_FILE))
         for texts in ([_WARM_UP_TEXT], [_WARM_UP_TEXT, _WARM_UP_TEXT * 3]):
             release.predict([encoded.ids for encoded in release.encode(texts)])
+        # A tokenizer that knows more tokens than the model has rows would fail on some text, some day.
+        release.predict([[max(tokenizer.get_vocab().values())]])
     except Exception as error:
         # onnxruntime and tokenizers raise bare Exceptions of many kinds; whatever it was, this release cannot serve.
         raise ReleaseCorruptError(task, version, f"it cannot be loaded: {error}.") from error

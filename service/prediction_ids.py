@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import secrets
 import uuid
-from collections.abc import Callable
 from hashlib import blake2b
 from itertools import count
 from pathlib import Path
@@ -46,10 +45,6 @@ class PredictionIds:
         payload = (int(now * 1000) << _NONCE_BITS) | (self._next() & ((1 << _NONCE_BITS) - 1))
         number = (payload << _MAC_BITS) | self._mac(task, payload)
         return "".join([_PAIRS[(number >> shift) & 1023] for shift in _SHIFTS])
-
-    def maker(self, task: str, now: float) -> Callable[[], str]:
-        """`make` with the task and time of one request filled in."""
-        return lambda: self.make(task, now)
 
     def verify(self, task: str, identifier: str) -> bool:
         """Whether `make` of a holder of this key made the id for this task."""

@@ -59,6 +59,7 @@ class Releases:
         self._metrics = metrics
         self._states: dict[str, TaskState] = {}
         self._looked = False
+        self._trouble = ""
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="releases", daemon=True)
 
@@ -119,9 +120,12 @@ class Releases:
         while not self._stopping.is_set():
             try:
                 self._look()
-            except Exception:
+                self._trouble = ""
+            except Exception as error:
                 # Whatever went wrong (a file system gone for a while), the releases that are loaded go on answering.
-                logger.exception("Looking for releases in %s failed; trying again.", self._home.root)
+                if repr(error) != self._trouble:
+                    self._trouble = repr(error)
+                    logger.exception("Looking for releases in %s fails; it is tried again.", self._home.root)
             self._looked = True
             self._stopping.wait(self._poll_seconds)
 
@@ -176,8 +180,10 @@ class Releases:
 
     def _put(self, before: TaskState, after: TaskState) -> None:
         if after.problem and after.problem != before.problem:
+            # A task whose first release is still being trained is no error.
+            level = logging.ERROR if after.rollout or after.seen else logging.INFO
             kept = f"Release {after.release.version} goes on answering." if after.release else "Nothing answers for it."
-            logger.error("Task %s: %s %s", after.task, after.problem, kept)
+            logger.log(level, "Task %s: %s %s", after.task, after.problem, kept)
         if after.release is not before.release and after.release is not None:
             if before.release is not None:
                 self._metrics.release_info.labels(after.task, before.release.version, "stable").set(0)

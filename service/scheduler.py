@@ -94,10 +94,15 @@ class Scheduler:
         await ticket.future
         return [placed for placed in ticket.placed if placed is not None]
 
-    def stop(self) -> None:
-        """Refuse more, and wait for the runs that were begun."""
+    async def stop(self) -> None:
+        """Refuse more and what still waits, and finish the runs that were begun."""
         self._stopping = True
-        self._executor.shutdown(wait=True)
+        for queue in self._queues.values():
+            for one in queue.waiting:
+                if not one.ticket.future.done():
+                    one.ticket.future.set_exception(StoppingError())
+        self._queues.clear()
+        await asyncio.to_thread(self._executor.shutdown, wait=True)
 
     def _admit(self, task: str, tokens: int) -> None:
         if self._stopping:

@@ -48,7 +48,7 @@ class Serving:
     async def stop(self) -> None:
         """Finish what was begun and flush the logs, within the drain bound."""
         bound = self.settings.drain_seconds
-        await asyncio.to_thread(self._scheduler.stop)
+        await self._scheduler.stop()
         await self._feedback.stop()
         await asyncio.to_thread(self.log.stop, max(1.0, bound / 2))
         await asyncio.to_thread(self.releases.stop, 1.0)

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from contracts.home import Home
+from contracts.log import Cursor, read_new, segments
+from contracts.records import PredictionRecord
+from contracts.release import Manifest
+from service.metrics import ServiceMetrics
+from service.model import load_release
+from service.prediction_log import AnsweredText, PredictionLog, writer_name
+
+HOUR = 3600.0
+START = 1_760_000_000.0
+
+
+@pytest.fixture
+def answered(home: Home, make_release: Callable[..., Manifest]) -> Callable[[int, float], AnsweredText]:
+    make_release(home)
+    release = load_release(home, "support", "0001", threads=1)
+    (encoded,) = release.encode(["my invoice wibble"])
+    output = release.predict([encoded.ids])
+    return lambda number, when: AnsweredText(f"id-{number}", when, release, encoded, output, 0, 1.25)
+
+
+def test_each_hour_has_its_segment_and_records_are_what_the_reader_expects(
+    home: Home, answered: Callable[[int, float], AnsweredText]
+) -> None:
+    log = PredictionLog(home, "writer", 2**20, ServiceMetrics())
+    log.start()
+    log.put([answered(number, START + number * HOUR) for number in range(3)])
+    log.stop(20)
+    assert len(segments(home.predictions("support"))) == 3
+    records = list(read_new(home.predictions("support"), PredictionRecord, Cursor()))
+    assert [record.id for record in records] == ["id-0", "id-1", "id-2"]
+    record = records[0]
+    assert (record.text, record.label, record.length) == ("my invoice wibble", "billing", 5)
+    assert record.unknown_share == pytest.approx(1 / 3, abs=1e-5)
+    assert record.fragmentation == 1.0
+    assert (record.logits, record.projection) == ((12.0, 0.0, 0.0), (0.1, -0.1))
+
+
+def test_what_does_not_fit_is_dropped_and_counted_and_nothing_blocks(
+    home: Home, answered: Callable[[int, float], AnsweredText]
+) -> None:
+    metrics = ServiceMetrics()
+    log = PredictionLog(home, "writer", 5_000, metrics)
+    for number in range(10):
+        log.put([answered(number, START)])
+    log.start()
+    log.stop(20)
+    records = list(read_new(home.predictions("support"), PredictionRecord, Cursor()))
+    dropped = metrics.registry.get_sample_value(
+        "perennial_log_records_dropped_total", {"task": "support", "reason": "queue_full"}
+    )
+    assert 0 < len(records) < 10
+    assert len(records) + (dropped or 0) == 10
+
+
+def test_writing_goes_on_when_there_is_space_again(home: Home, answered: Callable[[int, float], AnsweredText]) -> None:
+    metrics = ServiceMetrics()
+    blocked = home.predictions("support")
+    blocked.parent.mkdir(parents=True)
+    blocked.write_text("a file where a folder should be")
+    log = PredictionLog(home, "writer", 2**20, metrics)
+    log.start()
+    log.put([answered(1, START)])
+    lost = {"task": "support", "reason": "write_failed"}
+    while metrics.registry.get_sample_value("perennial_log_records_dropped_total", lost) != 1:
+        time.sleep(0.01)
+    assert log.problem is not None
+    blocked.unlink()
+    log.put([answered(2, START)])
+    log.stop(20)
+    assert log.problem is None
+    assert [record.id for record in read_new(blocked, PredictionRecord, Cursor())] == ["id-2"]
+
+
+def test_writer_names_differ_and_are_plain() -> None:
+    assert writer_name("host.example/..", 7, lambda: "ab12") == "host-example----7-ab12"

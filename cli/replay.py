@@ -126,7 +126,7 @@ async def send(traffic: Traffic, *, show_progress: bool) -> Outcome:
             for index in indices:
                 if traffic.rate is not None:
                     await asyncio.sleep(max(0.0, started + index / traffic.rate - time.monotonic()))
-                body = await _post(client, f"{traffic.task}:predict", {"instances": [traffic.texts[index]]})
+                body = await _post(client, f"/v1/models/{traffic.task}:predict", {"instances": [traffic.texts[index]]})
                 progress.advance(bar)
                 if body is None:
                     outcome.refused += 1
@@ -140,10 +140,10 @@ async def send(traffic: Traffic, *, show_progress: bool) -> Outcome:
                 counted["right"] += prediction["label"] == traffic.labels[index]
                 if with_feedback[index]:
                     item = {"id": prediction["id"], "label": traffic.labels[index]}
-                    if await _post(client, f"{traffic.task}:feedback", {"items": [item]}) is not None:
+                    if await _post(client, f"/v1/models/{traffic.task}:feedback", {"items": [item]}) is not None:
                         outcome.feedback += 1
 
-        async with httpx.AsyncClient(base_url=f"{traffic.url}/v1/models/", timeout=30.0) as client:
+        async with httpx.AsyncClient(base_url=traffic.url, timeout=30.0) as client:
             await asyncio.gather(*(work(client) for _ in range(traffic.concurrency)))
     outcome.seconds = time.monotonic() - started
     outcome.versions = dict(sorted(versions.items()))
@@ -160,7 +160,7 @@ async def _post(client: httpx.AsyncClient, path: str, payload: dict[str, object]
             response = await client.post(path, json=payload)
         except httpx.HTTPError as error:
             raise ReplayError(
-                f"Expected a Perennial service at {client.base_url.copy_with(path='/')}, found none "
+                f"Expected a Perennial service at {client.base_url}, found none "
                 f"({type(error).__name__}). Start one with `perennial serve` or `perennial up`."
             ) from error
         if response.status_code in (429, 503):

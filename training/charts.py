@@ -13,7 +13,7 @@ from markupsafe import escape
 from training.calibration import ReliabilityBin
 
 _WIDTH, _HEIGHT = 460, 240
-_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 14, 12, 34
+_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 24, 12, 34
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def line_chart(series: Sequence[Series], *, x_label: str, percent: bool) -> str:
     highest = max(y for _, y in points)
     lowest = min(y for _, y in points)
     top = 1.0 if percent else _nice(highest)
-    bottom = max(0.0, (int(lowest * 10) - 1) / 10) if percent else 0.0
+    bottom = min(0.8, int(lowest * 5) / 5) if percent else 0.0  # fifths, so that quarters of the rest are round
     wide = 0.5 if xs[0] == xs[-1] else 0.0
     frame = _Frame(xs[0] - wide, xs[-1] + wide, bottom, top)
     parts = [_grid(frame, percent=percent)]

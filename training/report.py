@@ -12,7 +12,7 @@ from training.charts import Series, line_chart, reliability_diagram
 from training.finetune import Epoch
 from training.story import Story
 
-_PAIRS = 15
+_PAIRS = 12
 _STAGES = {
     "data": "Reading the data",
     "tokenize": "Tokenizing",

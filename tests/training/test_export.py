@@ -9,11 +9,12 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModel
 
+from contracts.errors import TrainingError
 from training.artefact import Artefact
 from training.base_model import ENCODERS
-from training.classifier import TextClassifier
+from training.classifier import TextClassifier, torch_logits
 from training.export import check_agreement, export_onnx
-from training.quantize import quantize
+from training.quantize import instruction_set, quantize
 
 SMALL = {
     "vocab_size": 60,
@@ -66,3 +67,54 @@ def test_every_architecture_exports_to_a_graph_that_agrees_with_torch(architectu
     logits, embedding = load(tmp_path / "int8.onnx").forward(rows(5))
     assert logits.shape == (5, 3)
     assert embedding.shape == (5, 32)
+
+
+def test_padding_and_the_order_of_texts_change_nothing(tmp_path: Path, load) -> None:
+    model = small_model("bert")
+    export_onnx(model, tmp_path / "model.onnx")
+    artefact = load(tmp_path / "model.onnx")
+    texts = ["refund", "the parcel is late " * 6, "hello", "my card was charged again and again"]
+    together = artefact.run(texts)
+    for index, text in enumerate(texts):
+        alone = artefact.run([text])
+        np.testing.assert_allclose(alone.logits[0], together.logits[index], atol=1e-5)
+        np.testing.assert_allclose(alone.embeddings[0], together.embeddings[index], atol=1e-5)
+    backwards = artefact.run(texts[::-1], batch=2)
+    np.testing.assert_allclose(backwards.logits[::-1], together.logits, atol=1e-5)
+    assert backwards.tokenized.lengths[::-1].tolist() == together.tokenized.lengths.tolist()
+
+
+def test_a_graph_of_another_model_is_found_out(tmp_path: Path, load) -> None:
+    export_onnx(small_model("bert", seed=8), tmp_path / "model.onnx")
+    with pytest.raises(TrainingError, match="does not agree with torch"):
+        check_agreement(small_model("bert"), load(tmp_path / "model.onnx"), rows(4))
+
+
+def test_sorted_batches_give_torch_logits_in_the_order_of_the_texts() -> None:
+    model, texts = small_model("bert"), rows(9)
+    expected = [torch_logits(model, [ids], advance=lambda _: None)[0] for ids in texts]
+    np.testing.assert_allclose(torch_logits(model, texts, advance=lambda _: None, batch=4), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("machine", "flags", "scheme"),
+    [
+        ("x86_64", "sse4_2 avx2 avx512_vnni", "avx512_vnni"),
+        ("x86_64", "avx2 avx_vnni", "avx512_vnni"),
+        ("x86_64", "avx2 fma", "avx2"),
+        ("aarch64", "asimd", "arm64"),
+    ],
+)
+def test_int8_weights_suit_the_machine(machine: str, flags: str, scheme: str) -> None:
+    assert instruction_set(machine, f"flags : {flags}\n") == scheme
+
+
+@pytest.mark.parametrize("scheme", ["avx512_vnni", "avx2", "arm64"])
+def test_quantized_graphs_are_smaller_and_close(scheme: str, tmp_path: Path, load) -> None:
+    model = small_model("bert")
+    export_onnx(model, tmp_path / "model.onnx")
+    quantize(tmp_path / "model.onnx", tmp_path / "int8.onnx", model.config, scheme)
+    assert (tmp_path / "int8.onnx").stat().st_size < (tmp_path / "model.onnx").stat().st_size
+    found, _ = load(tmp_path / "int8.onnx").forward(rows(6))
+    expected, _ = load(tmp_path / "model.onnx").forward(rows(6))
+    assert np.abs(found - expected).max() < 0.1 * max(1.0, np.abs(expected).max())

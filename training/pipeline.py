@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
 from rich.console import Console
 
 from contracts.errors import GateRefusedError
@@ -65,7 +65,7 @@ def train_on(
     now: Callable[[], float],
 ) -> Manifest:
     """Train on a data set, measure the artefact as deployed, and publish it if its gate lets it."""
-    cores = len(os.sched_getaffinity(0))
+    cores = torch.get_num_threads()
     freeze(home, spec.name, dataset)
     with staging(home, spec.name) as staged:
         work = staged / "work"

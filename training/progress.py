@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
+_TITLE_WIDTH = 44  # so that the bars of all stages begin in one column
+
 
 class Stage:
     """One piece of long work. Without a terminal it has no bar, only the lines it is told to print."""
@@ -56,7 +58,7 @@ class Progress:
                     TimeRemainingColumn(),
                 )
                 with Bars(*columns, console=self._console) as bars:
-                    bar = bars.add_task(title, total=None)
+                    bar = bars.add_task(f"{title:<{_TITLE_WIDTH}}", total=None)
                     yield Stage(self._console, bars, bar)
                     task = bars.tasks[0]
                     bars.update(bar, total=task.total or 1, completed=task.total or 1)

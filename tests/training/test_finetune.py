@@ -87,7 +87,7 @@ def test_a_loss_that_is_no_number_stops_at_its_step(
 ) -> None:
     with torch.no_grad():
         model.head.weight[0, 0] = float("inf")
-    with pytest.raises(TrainingError, match="at step 1: the loss is (nan|inf)"):
+    with pytest.raises(TrainingError, match=r"at step 1: the loss is (nan|inf)"):
         fine_tune(model, encode(64, 1), encode(32, 2), recipe(), folder=tmp_path, stage=stage)
 
 

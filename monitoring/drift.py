@@ -116,7 +116,7 @@ def detect_unknown(reference: Sample, window: Sample, generator: np.random.Gener
 
 
 def detect_embedding(reference: Sample, window: Sample, generator: np.random.Generator) -> tuple[float, float, float]:
-    """Energy distance of projected embeddings; effect: root of its normalised form, 0..1."""
+    """Maximum mean discrepancy of projected embeddings; effect: its root, 0..1."""
     split = EmbeddingSplit.of(
         _subsample(reference.projections, EMBEDDING_REFERENCE_ROWS, generator),
         _subsample(window.projections, EMBEDDING_WINDOW_ROWS, generator),

@@ -20,6 +20,9 @@ from monitoring.window import OpenWindow, Row, Sample, closes_early, columns, tu
 # Of the verdict, what it was compared with, and the window: the report's path relative to the home, or None.
 WriteReport = Callable[[Verdict, Baseline, Sample], str | None]
 
+# After so many windows of one task a look ends, so that a long catch-up neither starves the other tasks nor looks dead.
+MOST_WINDOWS = 100
+
 
 @dataclass
 class Watch:
@@ -29,12 +32,23 @@ class Watch:
     labels: TrueLabels = field(default_factory=TrueLabels)
     malformed: Malformed = field(default_factory=Malformed)
     looked_at: object = None  # sizes of the log's segments, and the rollout, at the last look
+    behind: bool = False  # whether the last look left ready windows for the next
     open: OpenWindow = field(default_factory=lambda: OpenWindow.of(()))
 
     @property
     def malformed_lines(self) -> int:
         """Log and feedback lines passed over since the process started."""
         return self.malformed.lines + self.labels.malformed
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Under which a look is taken."""
+
+    now: float  # seconds since the epoch
+    idle_seconds: float
+    report: WriteReport | None
+    stopped: Callable[[], bool]
 
 
 @dataclass(frozen=True)
@@ -76,9 +90,10 @@ def evaluate_pending(
         if watch.looked_at != (rollout.generation, sizes) or closes_early(
             watch.open, spec.min_window, now, idle_seconds
         ):
-            judged = _judge_new(home, state, watch, watch.baseline, rollout, now, idle_seconds, report, stopped)
+            conditions = Conditions(now, idle_seconds, report, stopped)
+            judged = _judge_new(home, state, watch, watch.baseline, rollout, conditions)
             state = load_state(home, task)
-            watch.looked_at = (rollout.generation, sizes) if not stopped() else None
+            watch.looked_at = (rollout.generation, sizes) if not (stopped() or watch.behind) else None
         return Look(tuple(judged), _show_latest(home, task, state, watch, watch.baseline, now))
 
 
@@ -88,11 +103,9 @@ def _judge_new(
     watch: Watch,
     baseline: Baseline,
     rollout: Rollout,
-    now: float,
-    idle_seconds: float,
-    report: WriteReport | None,
-    stopped: Callable[[], bool],
+    conditions: Conditions,
 ) -> list[Verdict]:
+    now, report = conditions.now, conditions.report
     task, spec = rollout.task, baseline.manifest.spec.monitor
     read_to = dict(state.offsets)
     wanted = Wanted(
@@ -101,18 +114,22 @@ def _judge_new(
     rows = read_rows(home.predictions(task), read_to, state.from_day, wanted, watch.malformed)
     left: list[Row] = []
     judged: list[Verdict] = []
-    for window, is_last in _with_last(_ready(tumble(rows, spec.window), spec, now, idle_seconds, left)):
+    watch.behind = False
+    for window, is_last in _with_last(_ready(tumble(rows, spec.window), spec, conditions, left)):
         # A catch-up after days of standstill judges many windows; a report of each would take seconds.
         verdict = judge(state, baseline, window, watch.labels.by_id, now, watch.malformed_lines)
         if is_last and report is not None:
             path = report(verdict, baseline, columns(window))
             verdict = verdict.model_copy(update={"report": path})
-        if stopped() or _moved_on(home, rollout):
+        if conditions.stopped() or _moved_on(home, rollout):
             return judged
         state = commit(state, verdict, window, baseline.manifest.labels)
         save_state(home, task, state)
         publish_verdict(home, task, verdict)
         judged.append(verdict)
+        if len(judged) == MOST_WINDOWS and not is_last:
+            watch.behind = True
+            return judged
     # Records of a release that was promoted during this look were passed over: read them again next time.
     if _moved_on(home, rollout):
         return judged
@@ -159,11 +176,12 @@ def _show_latest(
 
 
 def _ready(
-    windows: Iterator[list[Row]], spec: MonitorSpec, now: float, idle_seconds: float, left: list[Row]
+    windows: Iterator[list[Row]], spec: MonitorSpec, conditions: Conditions, left: list[Row]
 ) -> Iterator[list[Row]]:
     """Windows that are full or close early; the rows of one that stays open go to `left`."""
     for window in windows:
-        if len(window) == spec.window or closes_early(OpenWindow.of(window), spec.min_window, now, idle_seconds):
+        full = len(window) == spec.window
+        if full or closes_early(OpenWindow.of(window), spec.min_window, conditions.now, conditions.idle_seconds):
             yield window
         else:
             left.extend(window)

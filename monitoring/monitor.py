@@ -56,6 +56,8 @@ def run(
             for task in home.tasks():
                 failed |= not look_at(home, task, tasks.setdefault(task, TaskWatch()), settings, gauges, clock, stop)
             gauges.finished(clock())
+            if any(known.watch.behind for known in tasks.values()):
+                continue
             if settings.once:
                 break
             stop.wait(settings.interval_seconds)

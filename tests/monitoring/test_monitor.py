@@ -72,6 +72,17 @@ def test_unchanged_traffic_is_ok_and_foreign_traffic_alerts(
     assert "support 0001 window 0001-000004 (100 rows): drift (" in caplog.text
 
 
+@pytest.mark.usefixtures("released")
+def test_a_long_catch_up_is_done_in_parts(home: Home, traffic: Traffic, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitoring.evaluation.MOST_WINDOWS", 2)
+    traffic.send(500)
+    known = TaskWatch()
+    look_at(home, "support", known, ONCE, Gauges(), lambda: traffic.clock, threading.Event())
+    assert (len(read_verdicts(home, "support")), known.watch.behind) == (2, True)
+    assert run(home, ONCE, clock=lambda: traffic.clock) == 0
+    assert len(read_verdicts(home, "support")) == 5
+
+
 def scrape(url: str) -> str:
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=5)

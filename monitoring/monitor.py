@@ -101,6 +101,10 @@ def look_at(
     if look.judged:
         write_index(home, task)
     say(task, look, gauges, known.watch.malformed_lines)
+    # Whoever asks once wants an answer, even if it is yesterday's.
+    if settings.once and not look.judged:
+        standing = verdict_line(look.latest) if look.latest else f"{task}: no release serves, so nothing is judged"
+        logger.info("no new window; %s", standing)
     _tell(home, task, known, settings, look.latest, now)
     return True
 

@@ -70,6 +70,9 @@ def test_unchanged_traffic_is_ok_and_foreign_traffic_alerts(
     assert (latest.accuracy.labelled, latest.accuracy.measured) == (50, 0.4)
     assert [verdict.verdict for verdict in read_verdicts(home, "support")] == ["ok", "ok", "drift", "drift"]
     assert "support 0001 window 0001-000004 (100 rows): drift (" in caplog.text
+    with caplog.at_level(logging.INFO):
+        run(home, ONCE, clock=lambda: traffic.clock)
+    assert "no new window; support 0001 window 0001-000004 (100 rows): drift (" in caplog.text
 
 
 @pytest.mark.usefixtures("released")

@@ -27,6 +27,7 @@ def main() -> int:
     options = parser.parse_args()
     try:
         spec = load_task(options.task, os.environ)
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as `perennial train` does
         from training.pipeline import train
 
         with tempfile.TemporaryDirectory(prefix="perennial-bench-") as folder:

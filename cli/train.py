@@ -24,6 +24,8 @@ def run(options: argparse.Namespace) -> int:
     """A task's first release becomes the stable one; later ones wait for `--promote` or `releases promote`."""
     home = Home.from_environment(os.environ, options.home)
     spec = load_task(options.task, os.environ)
+    # Read when torch is first imported: threads that spin while they wait for each other are slower on a busy machine.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from training.pipeline import train
 
     manifest = train(home, spec)

@@ -65,6 +65,7 @@ class TrainSpec(Contract):
     weight_decay: float = Field(0.01, ge=0)
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     patience: int = Field(2, ge=1, description="epochs without a better validation accuracy before stopping")
+    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 where the CPU computes in it")
     seed: int = Field(13, ge=0, lt=2**32)
 
 

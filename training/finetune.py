@@ -26,6 +26,7 @@ from transformers import (
 from contracts.errors import TrainingError
 from contracts.task import TrainSpec
 from training.classifier import TextClassifier, pad_batch
+from training.precision import this_cpu, trains_in_bf16
 from training.progress import Stage
 
 _SOFTENING = 2.0  # temperature of soft labels; Hinton et al. 2015, arXiv 1503.02531, section 2
@@ -76,6 +77,7 @@ def fine_tune(
     `folder` is for the Trainer's own files; no checkpoints are written. Raises TrainingError when a loss is no
     finite number, naming the step.
     """
+    on_cpu = not (torch.cuda.is_available() or torch.backends.mps.is_available())
     arguments = TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=recipe.epochs,
@@ -87,6 +89,8 @@ def fine_tune(
         seed=recipe.seed,
         data_seed=recipe.seed,
         group_by_length=True,
+        use_cpu=on_cpu,
+        bf16=trains_in_bf16(recipe, on_cpu=on_cpu, cpu_info=this_cpu()),
         eval_strategy="epoch",
         logging_strategy="epoch",
         save_strategy="no",
@@ -111,6 +115,8 @@ def fine_tune(
         label_smoothing=recipe.label_smoothing,
     )
     trainer.train(ignore_keys_for_eval=["embedding"])
+    # In bfloat16 the Trainer wraps the model's forward, which an export cannot trace.
+    trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
     best.restore()
     model.to("cpu").eval()
     return best.epochs

@@ -11,6 +11,8 @@ from optimum.onnxruntime.quantization import ORTQuantizer
 from optimum.utils import logging as optimum_logging
 from transformers import PretrainedConfig
 
+from training.precision import this_cpu
+
 
 def instruction_set(machine: str, cpu_info: str) -> str:
     """The int8 scheme for a machine (`platform.machine()`) whose /proc/cpuinfo reads so.
@@ -26,8 +28,7 @@ def instruction_set(machine: str, cpu_info: str) -> str:
 
 def this_machine() -> str:
     """`instruction_set` of the machine that this runs on."""
-    info = Path("/proc/cpuinfo")
-    return instruction_set(platform.machine(), info.read_text() if info.is_file() else "")
+    return instruction_set(platform.machine(), this_cpu())
 
 
 def quantize(source: Path, target: Path, config: PretrainedConfig, scheme: str) -> None:

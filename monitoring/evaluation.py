@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -12,10 +13,12 @@ from contracts.task import MonitorSpec
 from contracts.verdict import Verdict, read_latest
 from monitoring.accuracy import Answer, assess
 from monitoring.baseline import Baseline, load_baseline
-from monitoring.judgement import commit, feedback_day, judge, settle
+from monitoring.judgement import commit, feedback_day, judge, settle, turned_back
 from monitoring.reading import Malformed, TrueLabels, Wanted, read_rows, segments_from
 from monitoring.state import MonitorState, load_state, publish_verdict, save_state, write_latest
 from monitoring.window import OpenWindow, Row, Sample, closes_early, columns, tumble, window_id
+
+logger = logging.getLogger(__name__)
 
 # Of the verdict, what it was compared with, and the window: the report's path relative to the home, or None.
 WriteReport = Callable[[Verdict, Baseline, Sample], str | None]
@@ -80,7 +83,11 @@ def evaluate_pending(
         if watch.baseline is None or watch.baseline.manifest.version != rollout.stable:
             watch.baseline = None
             watch.baseline = load_baseline(home, task, rollout.stable)
-        state = load_state(home, task)
+        found = load_state(home, task)
+        state = turned_back(found, now)
+        if state != found:
+            logger.warning("%s: the clock was set back by days; records up to now are passed over", task)
+            save_state(home, task, state)
         if watch.looked_at is None and state.verdict is not None:
             publish_verdict(home, task, state.verdict)
         watch.labels.read(home.feedback(task), task, feedback_day(state))

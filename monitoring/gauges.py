@@ -70,6 +70,11 @@ class Gauges:
         for gauge in (self.score, self.p_value, self.accuracy):
             gauge.remove_by_labels({"task": task})
 
+    def remove(self, task: str) -> None:
+        """A task that is there no more, of which nothing is left to say."""
+        self.forget(task)
+        self.malformed.remove_by_labels({"task": task})
+
     def finished(self, now: float) -> None:
         """A look at all tasks ended. Absent before the first: a 0 would read as silence since 1970."""
         if self.last_run is None:

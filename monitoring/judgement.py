@@ -9,12 +9,10 @@ from contracts.verdict import Verdict
 from monitoring.accuracy import Answer, assess
 from monitoring.baseline import Baseline
 from monitoring.drift import detect
-from monitoring.reading import settled_offsets
+from monitoring.reading import LATEST_TIME, settled_offsets
 from monitoring.state import MOST_ANSWERS, JudgedAnswer, MonitorState, known_offsets
 from monitoring.verdict import detectors, follow, word
 from monitoring.window import Row, columns, window_id
-
-_YEAR_9999 = 253_402_300_799.0
 
 
 def judge(
@@ -82,6 +80,17 @@ def settle(state: MonitorState, read_to: Mapping[str, int], left: Sequence[Row],
     return state.model_copy(update={"offsets": known_offsets(offsets, from_day), "from_day": from_day})
 
 
+def turned_back(state: MonitorState, now: float) -> MonitorState:
+    """The state to go on with after a clock that ran days ahead was set right.
+
+    Its settled days lie in the future, and all that comes until then would be passed over. What was judged before is
+    not known any more: reading begins anew with today, at records from now on, so that none is judged twice.
+    """
+    if state.from_day <= _day(now):
+        return state
+    return state.model_copy(update={"from_day": _day(now), "judged_until": now})
+
+
 def feedback_day(state: MonitorState) -> str:
     """Feedback comes after its prediction: the day of the oldest prediction whose label may still matter."""
     oldest = min((answer.time for answer in state.answers), default=None)
@@ -89,4 +98,4 @@ def feedback_day(state: MonitorState) -> str:
 
 
 def _day(time: float) -> str:
-    return datetime.fromtimestamp(min(time, _YEAR_9999), UTC).strftime("%Y-%m-%d")
+    return datetime.fromtimestamp(min(time, LATEST_TIME), UTC).strftime("%Y-%m-%d")

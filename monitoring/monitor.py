@@ -49,12 +49,23 @@ def run(
     if settings.port is not None and not settings.once:
         server = MetricsServer.start(gauges.registry, settings.host, settings.port)
         logger.info("metrics on http://%s:%d/metrics", settings.host, server.port)
+    if settings.alert_url is not None:
+        logger.info("alerts are posted to %s", settings.alert_url)
+    elif not settings.once:
+        logger.info("alerts are posted to nobody: name the controller with --alert-url for retraining to follow drift")
     tasks: dict[str, TaskWatch] = {}
     failed = False
     try:
         while not stop.is_set():
-            for task in home.tasks():
-                failed |= not look_at(home, task, tasks.setdefault(task, TaskWatch()), settings, gauges, clock, stop)
+            present = home.tasks()
+            # One more look at a task that was removed ends its alert and takes its series away.
+            for task in [*present, *sorted(tasks.keys() - set(present))]:
+                known = tasks.setdefault(task, TaskWatch())
+                known.watch.behind = False
+                failed |= not look_at(home, task, known, settings, gauges, clock, stop)
+                if task not in present:
+                    gauges.remove(task)
+                    del tasks[task]
             gauges.finished(clock())
             if any(known.watch.behind for known in tasks.values()):
                 continue

@@ -40,7 +40,8 @@ def follow_alert(
     with locked(home.monitoring(task) / ".monitor.lock"):
         state = load_state(home, task)
         current = latest if latest is not None and latest.alerting else None
-        due = notices.tried is None or now - notices.tried >= repeat_seconds
+        # A clock that was set back must not keep an alert waiting until it has caught up.
+        due = notices.tried is None or not 0 <= now - notices.tried < repeat_seconds
         said = []
         if state.alert is not None and not same_alert(state.alert, current) and (due or notices.heard):
             notices.tried, notices.window, notices.heard = now, None, False

@@ -22,6 +22,10 @@ from monitoring.window import Row
 # Memory for true labels: about 200 bytes each. Predictions are judged for accuracy long before they are this far back.
 MOST_LABELS = 200_000
 
+# What no service writes and what would overflow in a window's arithmetic: damage, however well it parses.
+LATEST_TIME = 253_402_300_799.0  # the end of the year 9999
+LARGEST_NUMBER = 1e9
+
 
 def segments_from(folder: Path, day: str) -> list[Path]:
     """Segments of the day folders from `day` (YYYY-MM-DD) on, oldest hour first.
@@ -101,7 +105,7 @@ def _row(line: bytes, wanted: Wanted, index: dict[str, int], name: str, begin: i
         return None
     if record.release != wanted.release or record.role != "stable" or record.time <= wanted.after:
         return False
-    if record.label not in index or len(record.projection) != wanted.dimensions:
+    if record.label not in index or len(record.projection) != wanted.dimensions or not _plausible(record):
         return None
     return Row(
         time=record.time,
@@ -116,6 +120,11 @@ def _row(line: bytes, wanted: Wanted, index: dict[str, int], name: str, begin: i
         start=begin,
         end=end,
     )
+
+
+def _plausible(record: PredictionRecord) -> bool:
+    numbers = (record.length, record.fragmentation, *record.projection)
+    return record.time <= LATEST_TIME and max(map(abs, numbers)) <= LARGEST_NUMBER
 
 
 @dataclass

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
@@ -35,7 +35,9 @@ class MonitorState(Contract):
     """What the next pass starts from."""
 
     schema_number: Literal[1] = 1
-    offsets: dict[str, int] = Field(default_factory=dict, description="bytes of each log segment that are settled")
+    offsets: dict[str, Annotated[int, Field(ge=0)]] = Field(
+        default_factory=dict, description="bytes of each log segment that are settled"
+    )
     from_day: str = Field("", description="day folders before this one are settled; none are when empty")
     judged_until: float = Field(0.0, description="records up to this time are settled, whatever the offsets say")
     numbers: dict[str, int] = Field(default_factory=dict, description="windows judged, by release")
@@ -68,8 +70,9 @@ def load_state(home: Home, task: str) -> MonitorState:
         return MonitorState()
     numbers: dict[str, int] = {}
     for verdict in verdicts:
-        number = int(verdict.window_id.rpartition("-")[2])
-        numbers[verdict.release] = max(number, numbers.get(verdict.release, 0))
+        number = verdict.window_id.rpartition("-")[2]
+        if number.isdecimal():
+            numbers[verdict.release] = max(int(number), numbers.get(verdict.release, 0))
     newest = verdicts[-1]
     return MonitorState(
         judged_until=max(verdict.ended for verdict in verdicts), numbers=numbers, verdict=newest,

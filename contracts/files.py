@@ -32,9 +32,21 @@ def sync_file(path: Path) -> None:
         os.fsync(file.fileno())
 
 
+def make_folder(folder: Path) -> None:
+    """Create a folder and those above it, durably; one that is there already is left as it is."""
+    missing = []
+    while not folder.is_dir():
+        missing.append(folder)
+        folder = folder.parent
+    for created in reversed(missing):
+        created.mkdir(exist_ok=True)
+        # What is in a folder is lost with the machine's power, however durable, while the folder's own entry is not.
+        sync_folder(created.parent)
+
+
 def write_atomic(path: Path, content: bytes) -> None:
     """Replace `path` by `content`: written beside it, made durable, then renamed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     staged = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
     try:
         with staged.open("wb") as file:
@@ -52,7 +64,7 @@ def append_durable(path: Path, content: bytes) -> None:
 
     A line torn by an earlier crash is ended first, so that it cannot swallow the new one.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     created = not path.exists()
     with path.open("ab") as file:
         if file.tell() > 0:

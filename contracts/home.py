@@ -27,8 +27,13 @@ class Home:
         named = override or environment.get(HOME_VARIABLE) or DEFAULT_HOME
         if "://" in named:
             raise SettingsError(HOME_VARIABLE, named, "a folder (object-store URLs are not supported yet)")
-        root = Path(named).expanduser().resolve()
-        if root.exists() and not root.is_dir():
+        try:
+            root = Path(named).expanduser().resolve()
+            usable = root.is_dir() or not root.exists()
+        except (OSError, RuntimeError, ValueError) as error:
+            # A user without a home folder, a loop of links, a name that is too long or holds a NUL.
+            raise SettingsError(HOME_VARIABLE, named, f"the path of a folder ({error})") from error
+        if not usable:
             raise SettingsError(HOME_VARIABLE, named, "a folder, not a file")
         return cls(root)
 

@@ -9,9 +9,9 @@ A release is a folder with `model.onnx`, `tokenizer.json`, `reference.npz`, `met
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from contracts.schema import SHA256, TASK_NAME, VERSION, Contract
 from contracts.task import Kind, TaskSpec
@@ -104,3 +104,9 @@ class Manifest(Contract):
     comparison: Comparison | None = None
     spec: TaskSpec
     files: dict[str, FileEntry] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _labels_differ(self) -> Self:
+        if len(set(self.labels)) != len(self.labels):
+            raise ValueError("`labels` holds a label twice")
+        return self

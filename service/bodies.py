@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from itertools import islice
 
 import orjson
 
@@ -146,11 +147,11 @@ def _encodable(value: str) -> bool:
 
 
 def _unknown_fields(found: Mapping[str, object], known: set[str], pointer: str) -> list[Violation]:
+    unknown = (name for name in found if name not in known)
     return [
         Violation(f"{pointer}/{_escaped(name)}", f"Unknown field; expected only {', '.join(sorted(known))}.")
-        for name in found
-        if name not in known
-    ][:_MOST_VIOLATIONS]
+        for name in islice(unknown, _MOST_VIOLATIONS)
+    ]
 
 
 def _escaped(name: str) -> str:

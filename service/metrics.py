@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
@@ -85,5 +87,9 @@ def _forget_dead_workers(folder: Path) -> None:
     """Gauges of a worker that was killed would stay for ever; its counters are kept, as they must be."""
     for path in folder.glob("gauge_live*_*.db"):
         process = int(path.stem.rpartition("_")[2])
-        if not Path(f"/proc/{process}").exists():
-            mark_process_dead(process, str(folder))
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            # Another worker, scraped at the same moment, may forget it first.
+            with suppress(FileNotFoundError):
+                mark_process_dead(process, str(folder))

@@ -139,7 +139,10 @@ def load_release(home: Home, task: str, version: str, *, threads: int) -> Loaded
             release.predict([encoded.ids for encoded in release.encode(texts)])
         # A tokenizer that knows more tokens than the model has rows would fail on some text, some day.
         release.predict([[max(tokenizer.get_vocab().values())]])
-    except Exception as error:
-        # onnxruntime and tokenizers raise bare Exceptions of many kinds; whatever it was, this release cannot serve.
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        # onnxruntime and tokenizers raise bare Exceptions of many kinds, and a panic in Rust is not even that;
+        # whatever it was, this release cannot serve.
         raise ReleaseCorruptError(task, version, f"it cannot be loaded: {error}.") from error
     return release

@@ -151,7 +151,8 @@ class PredictionLog:
 
     def _append(self, task: str, path: Path, lines: bytes) -> None:
         segment = self._segments.get(task)
-        if segment is None or segment.path != path:
+        # A file that somebody removed would take records until the hour is over, and nobody could read them.
+        if segment is None or segment.path != path or not os.fstat(segment.descriptor).st_nlink:
             segment = self._open(task, path)
         view = memoryview(lines)
         try:

@@ -75,7 +75,11 @@ def problem_of(error: Exception, instance: str) -> Problem:
     if isinstance(error, RequestInvalidError):
         content["errors"] = [{"pointer": one.pointer, "detail": one.detail} for one in error.violations]
     elif isinstance(error, PredictionUnknownError):
-        content["unknown"] = [{"index": index, "id": identifier[:128]} for index, identifier in error.unknown]
+        # An id of a caller's making may hold half of a surrogate pair, which no answer can.
+        content["unknown"] = [
+            {"index": index, "id": identifier[:128].encode("utf-8", "backslashreplace").decode()}
+            for index, identifier in error.unknown
+        ]
     elif isinstance(error, MethodNotAllowedError):
         headers.append((b"allow", ", ".join(error.allowed).encode()))
     elif isinstance(error, QueueFullError):

@@ -22,6 +22,7 @@ _FIRST_RETRY_SECONDS = 2.0
 _LAST_RETRY_SECONDS = 60.0
 
 Fingerprint = tuple[int, int, int]
+_UNREADABLE: Fingerprint = (-1, -1, -1)
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,8 @@ class Releases:
         try:
             rollout = read_rollout(self._home, state.task)
         except PerennialError as error:
-            return replace(state, problem=str(error))
+            # What cannot be read now (too many open files) may be read later, without being written anew.
+            return _tried_later(state, str(error))
         if rollout is None:
             gone = f"it has no rollout.json. Choose a release with `perennial releases promote {state.task} VERSION`."
             return replace(state, problem=gone)
@@ -166,12 +168,7 @@ class Releases:
             release = load_release(self._home, state.task, version, threads=self._threads)
         except (PerennialError, OSError) as error:
             self._metrics.release_failures.labels(state.task).inc()
-            return replace(
-                state,
-                problem=str(error),
-                retry_at=time.monotonic() + state.retry_seconds,
-                retry_seconds=min(2 * state.retry_seconds, _LAST_RETRY_SECONDS),
-            )
+            return _tried_later(state, str(error))
         logger.info(
             "Task %s: release %s is loaded (%.0f ms) and answers from now on.",
             *(state.task, version, 1000 * (time.monotonic() - started)),
@@ -196,4 +193,16 @@ class Releases:
             found = self._home.rollout(task).stat()
         except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError:
+            # Of this task alone: reading it says why, and the other tasks are still looked at.
+            return _UNREADABLE
         return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _tried_later(state: TaskState, problem: str) -> TaskState:
+    return replace(
+        state,
+        problem=problem,
+        retry_at=time.monotonic() + state.retry_seconds,
+        retry_seconds=min(2 * state.retry_seconds, _LAST_RETRY_SECONDS),
+    )

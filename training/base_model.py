@@ -73,7 +73,8 @@ def resolve(name: str, *, max_tokens: int) -> BaseModel:
         _check_bundled(folder)
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError) as error:
+    except Exception as error:
+        # Values of wrong types end in whatever transformers tries with them: TypeError, KeyError, AttributeError.
         raise BaseModelError(
             f"Base model {name}: {folder} has no config.json that transformers can read ({error}). "
             "Give a folder as `save_pretrained` writes it."
@@ -94,9 +95,16 @@ def resolve(name: str, *, max_tokens: int) -> BaseModel:
 
 
 def _locate(name: str) -> tuple[Path, Literal["folder", "package", "hub"]]:
-    path = Path(name).expanduser()
-    if path.is_dir():
-        return path.resolve(), "folder"
+    path = Path(name)
+    try:
+        path = path.expanduser()
+        if path.is_dir():
+            return path.resolve(), "folder"
+    except (OSError, RuntimeError) as error:
+        raise BaseModelError(
+            f"Base model {name[:100]!r} cannot be looked for ({error}). Set `base` in [model] to a folder, to "
+            f"{BUNDLED_NAMES[0]}, or to a hub name."
+        ) from error
     if name in BUNDLED_NAMES:
         found = importlib.util.find_spec(BUNDLED_PACKAGE)
         if found is not None and found.submodule_search_locations:

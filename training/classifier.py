@@ -58,7 +58,8 @@ def build_classifier(base: BaseModel, labels: int, seed: int) -> TextClassifier:
             output_loading_info=True,
             dtype=torch.float32,
         )
-    except (OSError, ValueError, RuntimeError) as error:
+    except Exception as error:
+        # safetensors has an exception class of its own; a config of wrong types raises TypeError or KeyError.
         raise BaseModelError(
             f"Base model {base.name}: its weights in {base.folder} cannot be loaded ({error}). Fetch it again."
         ) from error

@@ -26,6 +26,8 @@ def read_utf8(path: Path) -> str:
         raise DataError(path, None, "is a folder.", "Name one file in [data] of the task file.") from error
     except OSError as error:
         raise DataError(path, None, f"cannot be read ({error.strerror}).", "Make it readable.") from error
+    except ValueError as error:
+        raise DataError(path, None, f"is no path ({error}).", "Correct the path in [data] of the task file.") from error
     if not content.strip():
         raise DataError(path, None, "the file is empty.", "Export the data again.")
     return decode(path, content)

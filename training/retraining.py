@@ -7,28 +7,28 @@ from pathlib import Path
 
 from rich.console import Console
 
-from contracts.errors import BaseModelError, ReleaseCorruptError
+from contracts.errors import BaseModelError, ReleaseCorruptError, ReleaseNotFoundError
 from contracts.home import Home
 from contracts.release import Manifest
-from contracts.release_store import list_versions, verify_release
+from contracts.release_store import list_versions, read_manifest, verify_release
 from contracts.retrain import LABELLED_FILE, RetrainRequest
 from training.compare import Succession
 from training.dataset import thaw, with_fresh
 from training.feasibility import check_feasible
 from training.pipeline import train_on
 from training.progress import Progress
-from training.sources import read_rows
+from training.sources import read_usable_rows
 
 
 def find_published(home: Home, request: RetrainRequest) -> Manifest | None:
     """The release that an earlier run, killed before it could say so, made for this request."""
     for version in reversed(list_versions(home, request.task)):
         try:
-            manifest = verify_release(home, request.task, version)
-        except ReleaseCorruptError:
+            # Its manifest first: hashing the files of every release that there is would take longer each time.
+            if read_manifest(home, request.task, version).lineage.request_id == request.id:
+                return verify_release(home, request.task, version)
+        except (ReleaseCorruptError, ReleaseNotFoundError):
             continue
-        if manifest.lineage.request_id == request.id:
-            return manifest
     return None
 
 
@@ -51,10 +51,10 @@ def retrain(home: Home, request: RetrainRequest, folder: Path, now: Callable[[],
         )
     with progress.stage("data", "Reading the old data and the fresh labels") as stage:
         old = thaw(home, request.task, champion.lineage.data_fingerprint)
-        fresh = read_rows(str(folder / LABELLED_FILE), text_column="text", label_column="label")
-        split = with_fresh(old, fresh, holdout_share=spec.retrain.holdout_share, seed=spec.train.seed)
+        fresh = read_usable_rows(str(folder / LABELLED_FILE), text_column="text", label_column="label")
+        split = with_fresh(old, fresh.rows, holdout_share=spec.retrain.holdout_share, seed=spec.train.seed)
         stage.line(f"{len(split.dataset.train)} training texts, {len(split.holdout)} fresh texts held out")
-        for warning in split.dataset.warnings:
+        for warning in (*fresh.warnings, *split.dataset.warnings):
             stage.line(f"warning: {warning}")
     succession = Succession(champion, request.id, split.holdout)
     return train_on(home, spec, base, split.dataset, succession=succession, progress=progress, now=now)

@@ -127,7 +127,9 @@ def text_of(record: Record, problems: Problems) -> str | None:
 def _label_of(record: Record, problems: Problems) -> str | None:
     label = record.label
     # bool is an int to Python, and True is no name of a class that a user would recognise in an answer.
-    if isinstance(label, int | float) and not isinstance(label, bool) and math.isfinite(label):
+    if isinstance(label, int) and not isinstance(label, bool):
+        return str(label)
+    if isinstance(label, float) and math.isfinite(label):
         return str(label)
     if not isinstance(label, str):
         problems.add(

@@ -20,7 +20,10 @@ def write_tokenizer(base: BaseModel, path: Path, *, sample: Sequence[str]) -> To
     """
     try:
         whole = AutoTokenizer.from_pretrained(base.folder, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError) as error:
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        # tokenizers raises bare Exceptions for a damaged file, and a panic in Rust is not even that.
         raise BaseModelError(
             f"Base model {base.name}: {base.folder} has no tokenizer that transformers can read ({error}). "
             "Put its tokenizer.json beside the weights."

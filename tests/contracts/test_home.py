@@ -33,6 +33,13 @@ class TestHome:
         with pytest.raises(SettingsError, match=f"PERENNIAL_HOME.*{url}"):
             Home.from_environment({"PERENNIAL_HOME": url})
 
+    @pytest.mark.parametrize("path", ["~no-such-user/home", "a\0b", "loop/home", "x" * 5000])
+    def test_what_is_no_path_is_refused(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "loop").symlink_to("loop")
+        with pytest.raises(SettingsError, match="the path of a folder"):
+            Home.from_environment({"PERENNIAL_HOME": path})
+
     def test_a_file_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
         with pytest.raises(SettingsError, match="a folder, not a file"):

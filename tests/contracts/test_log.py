@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from contracts import files
 from contracts.files import append_durable, write_atomic
 from contracts.log import Cursor, read_new, segment_path, segments
 from contracts.records import FeedbackRecord
@@ -110,6 +111,16 @@ def test_hours_are_utc() -> None:
 
 def test_a_log_that_does_not_exist_yet_is_empty(tmp_path: Path) -> None:
     assert list(read_new(tmp_path / "none", FeedbackRecord, Cursor())) == []
+
+
+def test_the_folders_that_a_line_needs_are_as_durable_as_the_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr(files, "sync_folder", synced.append)
+    for _ in range(2):
+        append_durable(tmp_path / "day" / "hour" / "w.jsonl", b"one\n")
+    assert synced == [tmp_path, tmp_path / "day", tmp_path / "day" / "hour"]
 
 
 def test_an_append_ends_a_torn_line_first(tmp_path: Path) -> None:

@@ -207,6 +207,12 @@ def test_feedback_that_is_none(change: dict[str, object]) -> None:
         FeedbackRecord.model_validate(whole | change)
 
 
+def test_a_manifest_names_each_label_once(examples: dict[str, BaseModel]) -> None:
+    whole = examples["manifest"].model_dump()
+    with pytest.raises(ValidationError, match="a label twice"):
+        Manifest.model_validate(whole | {"labels": ("a", "b", "a")})
+
+
 def test_a_paired_outcome_s_accuracies() -> None:
     assert (OUTCOME.rows, OUTCOME.champion_accuracy, OUTCOME.candidate_accuracy) == (100, 0.84, 0.91)
     empty = PairedOutcome(both_right=0, champion_only=0, candidate_only=0, both_wrong=0)

@@ -252,6 +252,11 @@ def test_unknown_predictions_are_named_and_nothing_is_recorded(shared: Any) -> N
     assert shared.metric('perennial_feedback_total{task="support"}') == before
 
 
+def test_an_id_that_no_answer_can_repeat_is_unknown_too(shared: Any) -> None:
+    response = post(shared, FEEDBACK, b'{"items": [{"id": "\\ud800", "label": "billing"}]}')
+    assert assert_problem(response, 404, "unknown-prediction")["unknown"] == [{"index": 0, "id": "\\ud800"}]
+
+
 def test_an_unknown_label_names_the_known(shared: Any) -> None:
     mine = shared.predict("invoice").json()["predictions"][0]["id"]
     problem = assert_problem(shared.feedback((mine, "nope")), 422, "invalid-request")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import random
 import shutil
 import signal
@@ -20,6 +22,8 @@ from contracts.records import PredictionRecord
 from contracts.release import MANIFEST_FILE, MODEL_FILE, TOKENIZER_FILE, FileEntry, Manifest
 from contracts.release_store import read_manifest
 from contracts.rollout import promote, rollback
+from service.metrics import ServiceMetrics
+from service.releases import Releases
 
 WORDS = {"billing": "invoice", "delivery": "courier", "other": "hello"}
 FILLER = ("please", "the", "my", "is")
@@ -187,17 +191,43 @@ def empty_rollout(home: Home, task: str) -> None:
     home.rollout(task).write_bytes(b"")
 
 
-def other_graph(home: Home, task: str) -> None:
-    """Checksums that fit a file that is no model: what a broken publisher might make."""
+def link_rollout_to_itself(home: Home, task: str) -> None:
+    home.rollout(task).unlink()
+    home.rollout(task).symlink_to(home.rollout(task).name)
+
+
+def replace_signed(home: Home, task: str, name: str, content: bytes) -> None:
+    """With checksums that fit: what a broken publisher might make."""
     folder = home.release(task, "0001")
-    (folder / MODEL_FILE).write_bytes(b"no graph at all")
+    (folder / name).write_bytes(content)
     manifest = read_manifest(home, task, "0001")
-    entry = FileEntry(sha256=sha256_file(folder / MODEL_FILE), size=15)
-    changed = manifest.model_copy(update={"files": {**manifest.files, MODEL_FILE: entry}})
+    entry = FileEntry(sha256=sha256_file(folder / name), size=len(content))
+    changed = manifest.model_copy(update={"files": {**manifest.files, name: entry}})
     write_atomic(folder / MANIFEST_FILE, changed.model_dump_json(by_alias=True).encode())
 
 
-DAMAGES = (remove_model, remove_release, cut_tokenizer, cut_manifest, cut_rollout, empty_rollout, other_graph)
+def other_graph(home: Home, task: str) -> None:
+    replace_signed(home, task, MODEL_FILE, b"no graph at all")
+
+
+def panicking_tokenizer(home: Home, task: str) -> None:
+    """Rust's panics are no Exception to Python."""
+    found = json.loads((home.release(task, "0001") / TOKENIZER_FILE).read_bytes())
+    found["normalizer"] = {"type": "Precompiled", "precompiled_charsmap": "AAAA"}
+    replace_signed(home, task, TOKENIZER_FILE, json.dumps(found).encode())
+
+
+DAMAGES = (
+    remove_model,
+    remove_release,
+    cut_tokenizer,
+    cut_manifest,
+    cut_rollout,
+    empty_rollout,
+    link_rollout_to_itself,
+    other_graph,
+    panicking_tokenizer,
+)
 
 
 def test_what_is_half_written_is_never_served_and_a_whole_release_is_taken_later(
@@ -221,3 +251,30 @@ def test_what_is_half_written_is_never_served_and_a_whole_release_is_taken_later
         release_served(home, task)
     server.wait_for(server.ready, "whole releases are taken")
     assert {server.predict("invoice", task=task).status_code for task in tasks} == {200}
+
+
+def test_a_rollout_that_could_not_be_read_is_read_again_without_being_written_anew(
+    home: Home, release_served: Callable[..., Manifest]
+) -> None:
+    release_served(home)
+    path = home.rollout("support")
+    whole, times = path.read_bytes(), (path.stat().st_atime_ns, path.stat().st_mtime_ns)
+
+    def replace_unseen(content: bytes) -> None:
+        path.write_bytes(content)
+        os.utime(path, ns=times)
+
+    replace_unseen(b"?" * len(whole))
+    releases = Releases(home, threads=1, poll_seconds=0.05, metrics=ServiceMetrics())
+    releases.start()
+    try:
+        deadline = time.monotonic() + 20
+        while not any(state.problem for state in releases.states()):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        replace_unseen(whole)
+        while not any(state.release for state in releases.states()):
+            assert time.monotonic() < deadline, releases.states()
+            time.sleep(0.02)
+    finally:
+        releases.stop(5)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
 
@@ -77,6 +78,19 @@ def test_writing_goes_on_when_there_is_space_again(home: Home, answered: Callabl
     log.stop(20)
     assert log.problem is None
     assert [record.id for record in read_new(blocked, PredictionRecord, Cursor())] == ["id-2"]
+
+
+def test_a_log_that_was_removed_is_begun_anew(home: Home, answered: Callable[[int, float], AnsweredText]) -> None:
+    metrics = ServiceMetrics()
+    log = PredictionLog(home, "writer", 2**20, metrics)
+    log.start()
+    log.put([answered(1, START)])
+    while metrics.registry.get_sample_value("perennial_log_records_written_total", {"task": "support"}) != 1:
+        time.sleep(0.01)
+    shutil.rmtree(home.predictions("support"))
+    log.put([answered(2, START)])
+    log.stop(20)
+    assert [record.id for record in read_new(home.predictions("support"), PredictionRecord, Cursor())] == ["id-2"]
 
 
 def test_writer_names_differ_and_are_plain() -> None:

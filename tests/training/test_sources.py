@@ -292,6 +292,26 @@ class TestRows:
         rows = read(write("a.jsonl", '{"text": "a", "label": 3}\n{"text": "b", "label": 0.5}\n'))
         assert [row.label for row in rows] == ["3", "0.5"]
 
+    def test_a_parquet_text_in_another_encoding(self, tmp_path: Path) -> None:
+        buffers = pa.array([b"fine", "caf\xe9".encode("latin-1")], pa.binary()).buffers()
+        texts = pa.Array.from_buffers(pa.string(), 2, buffers)
+        pq.write_table(pa.table({"text": texts, "label": ["a", "b"]}), tmp_path / "a.parquet")
+        error = refused(tmp_path / "a.parquet")
+        assert error.line == 2
+        assert "as UTF-8" in str(error)
+
+    def test_a_parquet_column_that_stands_twice(self, tmp_path: Path) -> None:
+        table = pa.Table.from_arrays([pa.array(["a"])] * 3, names=["text", "label", "text"])
+        pq.write_table(table, tmp_path / "a.parquet")
+        assert "'text' stands 2 times" in str(refused(tmp_path / "a.parquet"))
+
+    def test_a_label_of_more_digits_than_a_float_has(self, write: Write) -> None:
+        path = write("a.jsonl", '{"text": "a", "label": 1' + "0" * 400 + "}")
+        assert read(path)[0].label == "1" + "0" * 400
+
+    def test_a_path_with_a_nul(self) -> None:
+        assert "is no path" in str(refused(Path("a\0.csv")))
+
     def test_a_parquet_null(self, tmp_path: Path) -> None:
         pq.write_table(pa.table({"text": ["a", None], "label": [1, 2]}), tmp_path / "a.parquet")
         error = refused(tmp_path / "a.parquet")
@@ -353,6 +373,6 @@ class TestQuotes:
 def test_texts_alone_need_no_labels(tmp_path: Path) -> None:
     (tmp_path / "texts.csv").write_text('id,text\n1,hello there\n2,"two\nlines"\n', encoding="utf-8")
     assert read_texts(str(tmp_path / "texts.csv"), text_column="text") == ["hello there", "two\nlines"]
+    (tmp_path / "bad.csv").write_text("text\nfine\n\x00\n", encoding="utf-8")
     with pytest.raises(DataError, match="line 3"):
-        (tmp_path / "bad.csv").write_text("text\nfine\n\x00\n", encoding="utf-8")
         read_texts(str(tmp_path / "bad.csv"), text_column="text")

@@ -18,11 +18,13 @@ from service.asgi import (
     Receive,
     Scope,
     Send,
+    read_body,
     read_json_body,
+    replayed,
     send_answer,
 )
 from service.bodies import feedback_items, predict_texts
-from service.errors import MethodNotAllowedError, RouteUnknownError
+from service.errors import BodyTooLargeError, MethodNotAllowedError, RouteUnknownError
 from service.problems import CONTENT_TYPE as PROBLEM
 from service.problems import problem_of
 from service.serving import Serving
@@ -147,7 +149,19 @@ class Api:
         elif scope["path"].startswith("/v1") or scope["path"] in _PLAIN:
             await self._answer(scope, receive, send)
         else:
-            await self._behind(scope, receive, _problem_for_a_miss(scope, send))
+            await self._pass_on(scope, receive, send)
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """BentoML reads bodies of any length, so they are held to the bound here."""
+        try:
+            body = await read_body(scope, receive, self._serving().settings.max_body_bytes)
+        except DisconnectedError:
+            return
+        except BodyTooLargeError as error:
+            problem = problem_of(error, _instance(scope))
+            await send_answer(send, problem.status, problem.body, PROBLEM, problem.headers)
+            return
+        await self._behind(scope, replayed(body, receive), _problem_for_a_miss(scope, send))
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.monotonic()

@@ -25,18 +25,25 @@ class DisconnectedError(Exception):
 async def read_json_body(scope: Scope, receive: Receive, limit: int) -> bytes:
     """The body of a request that says it is JSON, or says nothing of its type.
 
-    Raises MediaTypeError, BodyTooLargeError (as soon as more than `limit` bytes are announced or have come) and
-    DisconnectedError.
+    Raises MediaTypeError, and what `read_body` raises.
     """
     for name, value in scope["headers"]:
-        if name == b"content-length":
-            # The server has refused what is not a number.
-            if int(value) > limit:
-                raise BodyTooLargeError(limit)
-        elif name == b"content-type":
+        if name == b"content-type":
             _check_type(value.decode("latin-1"))
         elif name == b"content-encoding" and value.strip().lower() != b"identity":
             raise MediaTypeError("Content-Encoding", ascii(value.decode("latin-1")[:100]))
+    return await read_body(scope, receive, limit)
+
+
+async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
+    """The whole body.
+
+    Raises BodyTooLargeError (as soon as more than `limit` bytes are announced or have come) and DisconnectedError.
+    """
+    for name, value in scope["headers"]:
+        # The server has refused what is not a number.
+        if name == b"content-length" and int(value) > limit:
+            raise BodyTooLargeError(limit)
     message = await receive()
     if message["type"] == "http.request" and not message.get("more_body"):
         return _within(message.get("body", b""), limit)
@@ -52,6 +59,16 @@ async def read_json_body(scope: Scope, receive: Receive, limit: int) -> bytes:
             return b"".join(parts)
         message = await receive()
     raise DisconnectedError
+
+
+def replayed(body: bytes, receive: Receive) -> Receive:
+    """What a body that was read already is received from again; what comes behind it is the server's to say."""
+    waiting = [body]
+
+    async def again() -> Message:
+        return {"type": "http.request", "body": waiting.pop(), "more_body": False} if waiting else await receive()
+
+    return again
 
 
 async def send_answer(send: Send, status: int, body: bytes, content_type: bytes, extra: Headers) -> None:

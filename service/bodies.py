@@ -9,7 +9,7 @@ from itertools import islice
 import orjson
 
 from contracts.task import LimitSpec
-from service.errors import BodyMalformedError, RequestInvalidError, Violation
+from service.errors import BodyMalformedError, RequestInvalidError, Violation, listed
 
 # Enough to mend a request by, and an answer that stays small whatever was sent.
 _MOST_VIOLATIONS = 20
@@ -73,9 +73,7 @@ def feedback_items(body: bytes, labels: tuple[str, ...]) -> list[tuple[str, str]
                 wrong.append(Violation(f"{pointer}/{name}", f"Expected a string that is not empty, found {found}."))
         if not wrong and item["label"] not in labels:
             shown = ascii(item["label"][:64])
-            wrong.append(
-                Violation(f"{pointer}/label", f"Expected one of the labels {', '.join(labels)}; found {shown}.")
-            )
+            wrong.append(Violation(f"{pointer}/label", f"Expected one of the labels {listed(labels)}; found {shown}."))
         if wrong:
             violations += wrong
         else:

@@ -7,6 +7,14 @@ from dataclasses import dataclass
 
 from contracts.errors import PerennialError
 
+_MOST_LISTED = 50
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names, the first of them: an answer stays small however many there are."""
+    more = f" and {len(names) - _MOST_LISTED} more (see /v1/models)" if len(names) > _MOST_LISTED else ""
+    return ", ".join(names[:_MOST_LISTED]) + more
+
 
 @dataclass(frozen=True)
 class Violation:
@@ -57,7 +65,7 @@ class TaskUnknownError(PerennialError):
     """A task that this home does not have."""
 
     def __init__(self, task: str, known: Sequence[str]) -> None:
-        have = f"There are: {', '.join(known)}." if known else "No task has a release here yet."
+        have = f"There are: {listed(known)}." if known else "No task has a release here yet."
         super().__init__(f"There is no task {task[:64]!r}. {have} Train one with `perennial train`.")
 
 

@@ -229,8 +229,10 @@ def test_a_large_body_is_refused_with_and_without_its_length(shared: Any) -> Non
         for start in range(0, len(large), 1000):
             yield large[start : start + 1000]
 
-    response = shared.client.post(shared.url + PREDICT, content=chunks(), headers={"content-type": "application/json"})
-    assert_problem(response, 413, "body-too-large")
+    for path in (PREDICT, "/predict"):
+        response = shared.client.post(shared.url + path, content=chunks(), headers={"content-type": "application/json"})
+        assert_problem(response, 413, "body-too-large")
+    assert_problem(post(shared, "/predict", large), 413, "body-too-large")
 
 
 def test_a_chunked_body_is_read(shared: Any) -> None:

@@ -94,3 +94,13 @@ def test_feedback_names_the_labels_that_there_are() -> None:
             b'{"items": [{"id": "x", "label": "billing"}, {"id": "y", "label": "nope"}]}', ("billing", "delivery")
         )
     assert [violation.pointer for violation in caught.value.violations] == ["#/items/1/label"]
+
+
+def test_a_refusal_stays_small_however_many_labels_there_are() -> None:
+    labels = tuple(f"label-{number:04d}" for number in range(1000))
+    body = json.dumps({"items": [{"id": "x", "label": "nope"}] * 4096}).encode()
+    with pytest.raises(RequestInvalidError) as raised:
+        feedback_items(body, labels)
+    assert "label-0000" in raised.value.violations[0].detail
+    assert "950 more" in raised.value.violations[0].detail
+    assert sum(len(one.detail) for one in raised.value.violations) < 20_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import signal
 import socket
@@ -11,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 
 from rich.text import Text
@@ -20,11 +22,15 @@ from cli.parent import PARENT_VARIABLE
 from contracts.errors import PerennialError
 from contracts.files import is_locked, locked
 from contracts.home import Home
+from controller.settings import ControllerSettings
+from monitoring.settings import MonitorSettings
 
 _STYLES = {"service": "green", "monitor": "cyan", "controller": "magenta"}
 _GRACE_SECONDS = 20.0
 _RESTART_PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0)
 _STEADY_SECONDS = 60.0
+# The programs of an `up` that was killed need a moment to leave their ports.
+_PORT_PATIENCE_SECONDS = 5.0
 
 
 class UpError(PerennialError):
@@ -55,9 +61,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Runs until SIGINT or SIGTERM; a program that dies is started again."""
+    """Runs until SIGINT, SIGTERM or the terminal's end; a program that dies is started again."""
     home = Home.from_environment(os.environ, options.home)
-    home.root.mkdir(parents=True, exist_ok=True)
+    _check_settings(options)
+    try:
+        home.root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UpError(f"{home.root} cannot be made ({error.strerror}). Name another folder: --home.") from error
     lock = home.root / "up.lock"
     if is_locked(lock):
         raise UpError(f"Another `perennial up` runs on {home.root}. Stop it first, or name another --home.")
@@ -82,27 +92,56 @@ def _programs(home: Home, options: argparse.Namespace) -> list[Program]:
     ]
 
 
+def _check_settings(options: argparse.Namespace) -> None:
+    """What a program would refuse, it would refuse at each new start: tell it before the first."""
+    MonitorSettings.from_environment(os.environ, {"interval_seconds": options.interval})
+    ControllerSettings.from_environment(os.environ)
+    ports = {
+        "--port": options.port,
+        "--monitor-port": options.monitor_port,
+        "--controller-port": options.controller_port,
+    }
+    for option, port in ports.items():
+        if not 1 <= port <= 65535:
+            raise UpError(f"{option}: expected a port from 1 to 65535, found {port}.")
+    if len(set(ports.values())) < len(ports):
+        found = ", ".join(f"{option} {port}" for option, port in ports.items())
+        raise UpError(f"Expected three different ports, found {found}. Change one of them.")
+
+
 def _check_ports(options: argparse.Namespace) -> None:
     wanted = {
         "--port": (options.host, options.port),
         "--monitor-port": ("127.0.0.1", options.monitor_port),
         "--controller-port": ("127.0.0.1", options.controller_port),
     }
+    deadline = time.monotonic() + _PORT_PATIENCE_SECONDS
     for option, (host, port) in wanted.items():
-        with socket.socket() as probe:
+        while (problem := _bind_problem(host, port)) is not None:
+            if problem.errno != errno.EADDRINUSE or time.monotonic() >= deadline:
+                remedy = option if problem.errno == errno.EADDRINUSE or option != "--port" else "--host or --port"
+                raise UpError(f"Port {port} on {host} cannot be had ({problem.strerror}). Name another: {remedy}.")
+            time.sleep(0.1)
+
+
+def _bind_problem(host: str, port: int) -> OSError | None:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _, address = found[0]
+        with socket.socket(family, kind, protocol) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, port))
-            except OSError as error:
-                raise UpError(
-                    f"Port {port} on {host} cannot be had ({error.strerror}). Name another: {option}."
-                ) from error
+            probe.bind(address)
+    except OSError as error:
+        return error
+    return None
 
 
 def _supervise(programs: list[Program]) -> int:
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # What nohup has set to be ignored stays so.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda *_: stop.set())
     try:
         for program in programs:
             _start(program)
@@ -110,9 +149,9 @@ def _supervise(programs: list[Program]) -> int:
             for program in programs:
                 _restart_if_dead(program)
     finally:
-        print_line("Stopping ...")
+        _say("Stopping ...")
         _stop_all(programs)
-    print_line("Stopped.")
+    _say("Stopped.")
     return 0
 
 
@@ -136,8 +175,21 @@ def _start(program: Program) -> None:
 
 def _echo(name: str, process: subprocess.Popen[str]) -> None:
     screen = console()
+    # To the end even when nobody reads our output any more: a program whose pipe is full would stand still.
     for line in process.stdout or ():
-        screen.print(Text.assemble((f"{name:<10} | ", _STYLES[name]), line.rstrip("\n")), soft_wrap=True)
+        with _output_may_be_gone():
+            screen.print(Text.assemble((f"{name:<10} | ", _STYLES[name]), line.rstrip("\n")), soft_wrap=True)
+
+
+def _say(message: str) -> None:
+    with _output_may_be_gone():
+        print_line(message)
+
+
+def _output_may_be_gone() -> AbstractContextManager[None]:
+    """A closed terminal gives an OSError; of a closed pipe rich makes an end of the process, which would leave the
+    three running."""
+    return suppress(OSError, SystemExit)
 
 
 def _restart_if_dead(program: Program) -> None:
@@ -155,7 +207,7 @@ def _restart_if_dead(program: Program) -> None:
     pause = _RESTART_PAUSES[min(program.restarts, len(_RESTART_PAUSES) - 1)]
     program.restarts += 1
     program.restart_at = now + pause
-    print_line(f"The {program.name} ended unexpectedly ({_why(code)}); starting it again in {pause:g} s.")
+    _say(f"The {program.name} ended unexpectedly ({_why(code)}); starting it again in {pause:g} s.")
 
 
 def _why(code: int) -> str:

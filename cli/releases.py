@@ -7,8 +7,8 @@ import getpass
 import os
 import time
 
-from cli.console import add_common, print_fields, print_json, print_line, print_table, when
-from contracts.errors import PerennialError, ReleaseNotFoundError
+from cli.console import add_common, print_error, print_fields, print_json, print_line, print_table, when
+from contracts.errors import PerennialError, ReleaseNotFoundError, RolloutError
 from contracts.home import Home
 from contracts.release import Manifest
 from contracts.release_store import list_versions, read_manifest, verify_release
@@ -48,7 +48,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _change(home: Home, options: argparse.Namespace) -> int:
-    by = getpass.getuser()
+    by = _user()
+    # Asked first, so that a mistyped name leaves no folder behind.
+    if not list_versions(home, options.task):
+        raise ReleaseNotFoundError(options.task, None, [])
     if options.action == "promote":
         rollout = promote(home, options.task, options.version, by=by, reason=options.reason, now=time.time())
     else:
@@ -60,6 +63,14 @@ def _change(home: Home, options: argparse.Namespace) -> int:
     return 0
 
 
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    # In a container the user often has a number only.
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"
+
+
 def _list(home: Home, task: str | None, *, as_json: bool) -> int:
     tasks = [task] if task else home.tasks()
     rows = []
@@ -67,7 +78,12 @@ def _list(home: Home, task: str | None, *, as_json: bool) -> int:
         versions = list_versions(home, name)
         if task and not versions:
             raise ReleaseNotFoundError(task, None, [])
-        rollout = read_rollout(home, name)
+        try:
+            rollout = read_rollout(home, name)
+        except RolloutError as error:
+            # The other tasks' releases are still worth seeing, and this one's are the remedy.
+            print_error(str(error))
+            rollout = None
         rows += [_row(home, name, version, rollout) for version in versions]
     if as_json:
         print_json(rows)

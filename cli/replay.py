@@ -9,7 +9,9 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 from rich.progress import Progress
@@ -18,6 +20,7 @@ from cli.console import console, print_fields, print_json
 from contracts.errors import PerennialError
 
 _RETRIES = 5
+_MOST_AT_ONCE = 1000
 
 
 class ReplayError(PerennialError):
@@ -78,10 +81,16 @@ def run(options: argparse.Namespace) -> int:
 
     if (
         not 0.0 <= options.feedback <= 1.0
-        or options.concurrency < 1
-        or (options.rate is not None and options.rate <= 0)
+        or not 1 <= options.concurrency <= _MOST_AT_ONCE
+        or (options.rate is not None and not options.rate > 0)
+        or (options.limit is not None and options.limit < 1)
     ):
-        raise ReplayError("--feedback is a share from 0 to 1; --concurrency at least 1; --rate above 0.")
+        raise ReplayError(
+            f"--feedback is a share from 0 to 1; --concurrency from 1 to {_MOST_AT_ONCE}; --rate above 0; "
+            "--limit at least 1."
+        )
+    if not options.file.startswith("hf:") and not Path(options.file).exists():
+        raise ReplayError(f"{options.file}: no such file. Name a CSV, TSV, JSONL or Parquet file with texts.")
     labels = None
     if options.labels:
         rows = read_rows(options.file, text_column=options.text_column, label_column=options.label_column)
@@ -89,7 +98,7 @@ def run(options: argparse.Namespace) -> int:
     else:
         texts = read_texts(options.file, text_column=options.text_column)
     traffic = Traffic(
-        url=options.url.rstrip("/"),
+        url=_checked(options.url),
         task=options.task,
         texts=texts[: options.limit],
         labels=labels,
@@ -104,6 +113,18 @@ def run(options: argparse.Namespace) -> int:
     else:
         print_fields(_fields(outcome))
     return 0 if outcome.refused == 0 else 1
+
+
+def _checked(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        # Asked for because that is what raises an error for a port beyond 65535.
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ReplayError(f"--url: expected a URL such as http://127.0.0.1:3000, found {url!r}.")
+    return url.rstrip("/")
 
 
 async def send(traffic: Traffic, *, show_progress: bool) -> Outcome:
@@ -132,8 +153,8 @@ async def send(traffic: Traffic, *, show_progress: bool) -> Outcome:
                     outcome.refused += 1
                     continue
                 outcome.answered += 1
-                prediction = body["predictions"][0]
-                versions[body["model_version"]] += 1
+                prediction = _prediction(body, traffic.url)
+                versions[prediction["version"]] += 1
                 predicted[prediction["label"]] += 1
                 if traffic.labels is None:
                     continue
@@ -164,13 +185,32 @@ async def _post(client: httpx.AsyncClient, path: str, payload: dict[str, object]
                 f"({type(error).__name__}). Start one with `perennial serve` or `perennial up`."
             ) from error
         if response.status_code in (429, 503):
-            await asyncio.sleep(min(5.0, float(response.headers.get("retry-after", "1"))) * (attempt + 1) / 2)
+            # Retry-After may be a date, too.
+            wanted = response.headers.get("retry-after", "1")
+            await asyncio.sleep(min(5.0, float(wanted) if wanted.isdecimal() else 1.0) * (attempt + 1) / 2)
             continue
         if response.is_success:
-            body: dict[str, Any] = response.json()
+            try:
+                body = response.json()
+            except ValueError:
+                body = None
+            if not isinstance(body, dict):
+                raise _foreign(str(client.base_url))
             return body
         raise ReplayError(f"The service refused {path} with {response.status_code}: {_detail(response)}")
     return None
+
+
+def _prediction(body: dict[str, Any], url: str) -> dict[str, str]:
+    try:
+        found = body["predictions"][0]
+        return {"id": str(found["id"]), "label": str(found["label"]), "version": str(body["model_version"])}
+    except (KeyError, IndexError, TypeError) as error:
+        raise _foreign(url) from error
+
+
+def _foreign(url: str) -> ReplayError:
+    return ReplayError(f"Expected a Perennial service at {url}, found another program that answers there. Check --url.")
 
 
 def _detail(response: httpx.Response) -> str:
@@ -178,6 +218,8 @@ def _detail(response: httpx.Response) -> str:
         problem = response.json()
     except ValueError:
         return response.text[:300]
+    if not isinstance(problem, dict):
+        return str(problem)[:500]
     return str(problem.get("detail") or problem.get("title") or problem)[:500]
 
 

@@ -144,14 +144,16 @@ def _held_up(now: float, champion: Champion, attempts: _Attempts, history: Histo
         return Decision(
             "wait", "busy", f"One job runs at a time; request {other.id} of task {other.task} is under way."
         )
-    ends = [d.time for d in history.decisions if d.action in OUTCOMES]
-    left = max(ends) + champion.spec.retrain.cooldown_minutes * 60 - now if ends else 0.0
+    cooldown = champion.spec.retrain.cooldown_minutes * 60
+    # An end that lies further ahead than the cool-down is of a clock that was wrong: it would hold everything up.
+    ends = [d.time for d in history.decisions if d.action in OUTCOMES and d.time <= now + cooldown]
+    left = max(ends) + cooldown - now if ends else 0.0
     if left > 0:
         return Decision(
             "wait",
             "cooldown",
-            f"The last job of the task ended {_minutes(now - max(ends))} ago; the next may start in {_minutes(left)} "
-            f"(retrain.cooldown_minutes = {champion.spec.retrain.cooldown_minutes:g}).",
+            f"The last job of the task ended {_minutes(max(0.0, now - max(ends)))} ago; the next may start in "
+            f"{_minutes(left)} (retrain.cooldown_minutes = {champion.spec.retrain.cooldown_minutes:g}).",
             figures={"cooldown_left_seconds": left},
         )
     return None

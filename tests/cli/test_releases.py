@@ -93,6 +93,31 @@ def test_unknown_things_are_named_with_what_there_is(two: Home, capsys: pytest.C
     assert "nothing" in capsys.readouterr().err
 
 
+def test_a_mistyped_task_is_told_and_leaves_no_folder(two: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(two, "releases", "rollback", "suport") == 1
+    assert "a release of task suport" in " ".join(capsys.readouterr().err.split())
+    assert two.tasks() == ["support"]
+
+
+def test_a_user_without_a_name_can_roll_back(two: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found: 12345")
+
+    monkeypatch.setattr("getpass.getuser", nameless)
+    assert run(two, "releases", "rollback", "support") == 0
+    rollout = read_rollout(two, "support")
+    assert rollout is not None
+    assert rollout.history[-1].by.startswith("user ")
+
+
+def test_one_malformed_rollout_does_not_hide_the_releases(two: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    two.rollout("support").write_text("{")
+    assert run(two, "releases", "list", "--json") == 0
+    printed = capsys.readouterr()
+    assert [row["version"] for row in json.loads(printed.out)] == ["0001", "0002"]
+    assert "releases promote support VERSION" in " ".join(printed.err.split())
+
+
 def test_status_reads_files_only(two: Home, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(two, "status", "--json") == 0
     (row,) = json.loads(capsys.readouterr().out)

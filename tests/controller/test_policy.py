@@ -133,6 +133,14 @@ def test_cooldown_after_any_end(ask: Ask, action: str) -> None:
     assert ask(history=History(decisions=end(action, "support-0000-00000000", minutes_ago=60))).action == "retrain"
 
 
+def test_an_end_in_the_far_future_does_not_hold_everything_up(ask: Ask) -> None:
+    wrong_clock = end("refuse", "support-0000-00000000", minutes_ago=-1000 * 24 * 60)
+    assert ask(history=History(decisions=wrong_clock)).action == "retrain"
+    stepped_back = ask(history=History(decisions=end("refuse", "support-0000-00000000", minutes_ago=-1)))
+    assert stepped_back.kind == "cooldown"
+    assert "ended 0.0 minutes ago" in stepped_back.reason
+
+
 def test_another_attempt_for_the_same_alert_needs_clearly_more_labels(ask: Ask) -> None:
     tried = History(decisions=end("refuse", FIRST, labels=200))
     assert (ask(labels=299, history=tried).action, ask(labels=299, history=tried).kind) == ("wait", "tried")

@@ -1,0 +1,86 @@
+"""`perennial replay` against programs that are no Perennial service, and options that make no sense."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from cli.main import main
+
+
+@contextmanager
+def answering(status: int, body: bytes, headers: dict[str, str]) -> Iterator[str]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": str(len(body))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.fixture
+def replay(tmp_path: Path) -> Callable[..., int]:
+    (tmp_path / "texts.csv").write_text("text,label\nhello there,a\nsome more,b\n")
+
+    def run(*words: str, url: str = "http://127.0.0.1:9") -> int:
+        return main(["replay", str(tmp_path / "texts.csv"), "--task", "support", "--url", url, *words])
+
+    return run
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"x": 1}', b'{"predictions": []}', b'{"predictions": [7]}'])
+def test_another_program_at_the_url_is_told(
+    replay: Callable[..., int], capsys: pytest.CaptureFixture[str], body: bytes
+) -> None:
+    with answering(200, body, {}) as url:
+        assert replay(url=url) == 1
+    assert "found another program that answers there. Check --url." in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_busy_service_may_name_a_date(replay: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    with answering(503, b"", {"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}) as url:
+        assert replay("--limit", "1", url=url) == 1
+    assert "refused" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("url", ["http://[", "http://127.0.0.1:99999", "nonsense", "ftp://localhost"])
+def test_an_url_that_is_none_is_told(replay: Callable[..., int], capsys: pytest.CaptureFixture[str], url: str) -> None:
+    assert replay(url=url) == 1
+    assert "expected a URL such as" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "wrong", [["--limit", "0"], ["--limit", "-1"], ["--rate", "nan"], ["--concurrency", "9999999"]]
+)
+def test_senseless_options_are_refused(
+    replay: Callable[..., int], capsys: pytest.CaptureFixture[str], wrong: list[str]
+) -> None:
+    assert replay(*wrong) == 1
+    assert "--limit at least 1" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_missing_file_is_told_without_a_task_file(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay", "no-such.csv", "--task", "support"]) == 1
+    error = capsys.readouterr().err
+    assert "no such file" in error
+    assert "task file" not in error

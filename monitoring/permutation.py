@@ -44,12 +44,17 @@ def p_value(observed: float, draw: Callable[[int], Doubles]) -> float:
     return (exceedances + 1) / (drawn + 1)
 
 
+# Traits that differ by less are the same to a detector.
+SAME_DECIMALS = 4
+
+
 def binned(reference: npt.NDArray[np.generic], window: npt.NDArray[np.generic]) -> tuple[Counts, Counts]:
     """Counts of both samples over bins in ascending order: one a value, or pooled quantiles where those are many.
 
     Bins are made from the pooled sample, which leaves the two exchangeable.
     """
-    pooled = np.concatenate([reference, window])
+    # A reference keeps 32-bit numbers and the log rounded decimals: 7/6 must be one value in both, not two.
+    pooled = np.round(np.concatenate([reference, window]).astype(np.float64), SAME_DECIMALS)
     values, index = np.unique(pooled, return_inverse=True)
     if len(values) > MOST_BINS:
         ranks = np.cumsum(np.bincount(index)) - 1

@@ -165,3 +165,10 @@ def test_a_p_value_without_early_stop_is_k_plus_1_of_b_plus_1(extreme: int) -> N
     else:
         # Besag and Clifford: the twentieth exceedance comes at draw B - k + 20.
         assert found == 20 / (DRAWS - extreme + 20)
+
+
+def test_a_number_is_the_same_in_the_reference_and_in_the_log() -> None:
+    """The reference keeps 7/6 in 32 bits, the log as 1.166667; a detector that sees two values alarms on nothing."""
+    ratios = np.array([1.0, 7 / 6, 8 / 7, 13 / 11, 4 / 3] * 60)
+    before, now = binned(ratios.astype(np.float32), np.round(ratios, 6))
+    assert before.tolist() == now.tolist() == [60] * 5

@@ -1,7 +1,7 @@
 """The retrain request: one folder with `request.json` and a frozen snapshot, and the answer `result.json`.
 
-`HOME/requests/<task>/<id>/` holds `request.json`, `labelled.jsonl` ({"text", "label"}), `unlabelled.jsonl`
-({"text"}), and, once the job has ended, `result.json`. Training reads nothing else of production.
+`HOME/requests/<task>/<id>/` holds `request.json`, `labelled.jsonl` ({"text", "label", "time"}, oldest first),
+`unlabelled.jsonl` ({"text"}), and, once the job has ended, `result.json`. Training reads nothing else of production.
 """
 
 from __future__ import annotations

@@ -51,6 +51,7 @@ class Verdict(Contract):
     rows: int = Field(ge=0)
     verdict: VerdictWord
     run: int = Field(ge=0, description="drifted windows in a row, this one included")
+    run_started: float | None = Field(None, description="time of the first record of the run; None without one")
     alerting: bool = Field(description="the run is long enough: an alert is raised")
     alert_started: float | None = Field(None, description="when the present alert began; None when not alerting")
     detectors: tuple[Detector, ...] = ()

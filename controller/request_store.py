@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -46,7 +46,8 @@ def freeze(home: Home, request: RetrainRequest, collected: Collected) -> bool:
     staged = parent / f"{_STAGING}{request.id}-{uuid.uuid4().hex[:8]}"
     staged.mkdir()
     try:
-        _write_lines(staged / LABELLED_FILE, ({"text": row.text, "label": row.label} for row in collected.labelled))
+        rows = ({"text": row.text, "label": row.label, "time": row.time} for row in collected.labelled)
+        _write_lines(staged / LABELLED_FILE, rows)
         _write_lines(staged / UNLABELLED_FILE, ({"text": text} for text in collected.unlabelled))
         snapshot = Snapshot(
             labelled_rows=len(collected.labelled),
@@ -119,5 +120,5 @@ def failed_attempts(events: Sequence[AttemptEvent]) -> int:
     return len({event.attempt for event in events if event.event == "started"} - stopped)
 
 
-def _write_lines(path: Path, rows: Iterable[dict[str, str]]) -> None:
+def _write_lines(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
     write_atomic(path, "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows).encode())

@@ -21,6 +21,7 @@ class LabelledText:
 
     text: str
     label: str
+    time: float  # of the prediction, seconds since the epoch
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def collect(home: Home, task: str, since: float, labels: tuple[str, ...]) -> Col
             key = _same_text(record.text)
             # Taken out first, so that the row moves to where its latest label belongs.
             repeated += labelled.pop(key, None) is not None
-            labelled[key] = LabelledText(record.text, answer.label)
+            labelled[key] = LabelledText(record.text, answer.label, record.time)
     return Collected(
         labelled=tuple(labelled.values())[-MAX_LABELLED:],
         unlabelled=_newest_once(unlabelled, frozenset(labelled)),

@@ -100,7 +100,7 @@ def tell(home: Home, timeline: Timeline) -> None:
         timeline.say("Serving", f"{perennial.url}/v1/models/{TASK}:predict")
         before = perennial.replay(data / "normal.csv", feedback=0.5)
         windows = NORMAL_ROWS // champion.spec.monitor.window
-        calm = perennial.wait(f"{windows} verdicts", lambda: _verdicts(home, windows), seconds=60)
+        calm = perennial.wait(f"{windows} verdicts", lambda: _verdicts(home, windows, champion.version), seconds=60)
         _expect(calm[0].verdict == "ok" and not calm[-1].alerting, "normal traffic should be ok and raise no alert")
         words = ", ".join(f"{verdict.verdict} ({verdict.rows} predictions)" for verdict in calm)
         timeline.say("Normal traffic", f"accuracy {before:.3f}; verdicts: {words}")
@@ -125,7 +125,10 @@ def tell(home: Home, timeline: Timeline) -> None:
         timeline.say("Hot-swapped", f"the service answers with release {successor.version}; it was never down")
 
         after = perennial.replay(data / "later.csv", feedback=0.0)
-        timeline.say("More Hinglish", f"accuracy {hurt:.3f} -> {after:.3f}")
+        calm = perennial.wait("verdicts on the successor", lambda: _verdicts(home, 2, successor.version), seconds=60)
+        words = ", ".join(verdict.verdict for verdict in calm)
+        timeline.say("More Hinglish", f"accuracy {hurt:.3f} -> {after:.3f}; verdicts: {words}")
+        _expect(any(verdict.verdict == "ok" for verdict in calm), "what the successor learned should be no drift to it")
         _expect(after > hurt + 0.1, f"accuracy should be won back: {hurt:.3f} -> {after:.3f}")
         _expect(perennial.refused == 0, f"no request should fail; {perennial.refused} did")
         _check_old_test(successor, timeline)
@@ -147,14 +150,15 @@ def _check_old_test(successor: Manifest, timeline: Timeline) -> None:
     )
 
 
-def _verdicts(home: Home, at_least: int) -> list[Verdict] | None:
+def _verdicts(home: Home, at_least: int, release: str) -> list[Verdict] | None:
     path = home.monitoring(TASK) / "verdicts.jsonl"
     if not path.is_file():
         return None
     found = [
         Verdict.model_validate_json(line) for line in path.read_bytes().splitlines(keepends=True) if line[-1:] == b"\n"
     ]
-    return found if len(found) >= at_least else None
+    of_release = [verdict for verdict in found if verdict.release == release]
+    return of_release if len(of_release) >= at_least else None
 
 
 def _alarm(home: Home, release: str) -> Verdict | None:
@@ -230,7 +234,8 @@ Look at it yourself:
 
 Go on from here:
   .venv/bin/perennial up --home {relative}
-  curl -s localhost:3000/v1/models/{TASK}:predict -d '{{"instances": ["where is my parcel?"]}}'"""
+  curl -s localhost:3000/v1/models/{TASK}:predict -H "content-type: application/json" \\
+    -d '{{"instances": ["where is my parcel?"]}}'"""
     )
 
 

@@ -30,18 +30,20 @@ def judge(
     name = window_id(release, state.numbers.get(release, 0) + 1)
     found = detectors(detect(baseline.sample, sample, seed=f"{manifest.task}/{name}"), spec.alpha)
     previous = state.verdict if state.verdict is not None and state.verdict.release == release else None
-    run = follow(previous, word(found), spec.required_run, now)
+    started = min(row.time for row in window)
+    run = follow(previous, word(found), spec.required_run, now, started)
     answers = [Answer(row.id, manifest.labels[row.label], row.score) for row in window]
     return Verdict(
         task=manifest.task,
         release=release,
         window_id=name,
-        started=min(row.time for row in window),
+        started=started,
         ended=max(row.time for row in window),
         evaluated=now,
         rows=len(window),
         verdict=word(found),
         run=run.run,
+        run_started=run.started,
         alerting=run.alerting,
         alert_started=run.alert_started,
         detectors=found,

@@ -56,19 +56,26 @@ class Run:
     run: int
     alerting: bool
     alert_started: float | None
+    started: float | None = None  # time of the run's first record
 
 
-def follow(previous: Verdict | None, verdict: VerdictWord, required: int, now: float) -> Run:
-    """The run with this window added. `previous` is the same release's window before, or None.
+def follow(previous: Verdict | None, verdict: VerdictWord, required: int, now: float, started: float) -> Run:
+    """The run with this window added. `previous` is the same release's window before, or None; `started` is the
+    time of this window's first record.
 
     An insufficient window neither lengthens the run nor ends it.
     """
-    before = Run(previous.run, previous.alerting, previous.alert_started) if previous else Run(0, False, None)
+    before = (
+        Run(previous.run, previous.alerting, previous.alert_started, previous.run_started)
+        if previous
+        else Run(0, False, None)
+    )
     if verdict == "insufficient":
         return before
     if verdict == "ok":
         return Run(0, False, None)
     run = before.run + 1
+    since = before.started if before.started is not None else started
     if run < required:
-        return Run(run, False, None)
-    return Run(run, True, before.alert_started if before.alert_started is not None else now)
+        return Run(run, False, None, since)
+    return Run(run, True, before.alert_started if before.alert_started is not None else now, since)

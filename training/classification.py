@@ -20,11 +20,13 @@ from training.rows import Row
 from training.speed import Speed
 
 _PROJECTION_ROWS = 2000
+# Fewer texts than this are a reference that hardly any test could tell a window from.
+_FEWEST_DRIFTED = 60
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What the deployed artefact does on the test set, and the reference over validation and test."""
+    """What the deployed artefact does on the test set, and the reference that the monitor will compare with."""
 
     evaluation: Evaluation
     fp32_accuracy: float
@@ -33,10 +35,20 @@ class Measured:
     reference: Reference
 
 
-def measure(artefact: Artefact, model: TextClassifier, dataset: Dataset, stage: Stage, *, seed: int) -> Measured:
+def measure(
+    artefact: Artefact,
+    model: TextClassifier,
+    dataset: Dataset,
+    stage: Stage,
+    *,
+    seed: int,
+    drifted: Sequence[Row] = (),
+) -> Measured:
     """Run the artefact over held-out texts, and the network it came from over the test texts.
 
     The temperature is fitted on validation, the projection on training texts, everything else is read off the test.
+    The reference is made of validation and test; for a successor of `drifted` held-out texts alone, where there are
+    enough. They are what production sends now: compared with older texts, it would seem to drift for ever.
     """
     sample = dataset.train[:_PROJECTION_ROWS]
     stage.expect(len(sample) + len(dataset.validation) + 2 * len(dataset.test))
@@ -46,13 +58,20 @@ def measure(artefact: Artefact, model: TextClassifier, dataset: Dataset, stage: 
     wanted = truth_of(dataset.validation, dataset.labels)
     truth = truth_of(dataset.test, dataset.labels)
     temperature = fit_temperature(validation.logits, wanted)
+    production = [artefact.run(texts_of(drifted))] if len(drifted) >= _FEWEST_DRIFTED else []
     original = torch_logits(model, test.tokenized.ids, advance=stage.advance)
     return Measured(
         evaluation=evaluate(test.logits, truth, dataset.labels, temperature),
         fp32_accuracy=float((original.argmax(axis=1) == truth).mean()),
         validation_accuracy=float((validation.logits.argmax(axis=1) == wanted).mean()),
         temperature=temperature,
-        reference=_reference(validation, test, np.concatenate([wanted, truth]), temperature, training, seed),
+        reference=_reference(
+            production or [validation, test],
+            truth_of(drifted, dataset.labels) if production else np.concatenate([wanted, truth]),
+            temperature,
+            training,
+            seed,
+        ),
     )
 
 
@@ -89,20 +108,20 @@ def truth_of(rows: Sequence[Row], labels: Sequence[str]) -> Integers:
 
 
 def _reference(
-    validation: Outputs, test: Outputs, truth: Integers, temperature: float, training: Outputs, seed: int
+    parts: Sequence[Outputs], truth: Integers, temperature: float, training: Outputs, seed: int
 ) -> Reference:
-    """Over all held-out rows, or a random choice of 3000 of them."""
+    """Over all rows of the parts, or a random choice of 3000 of them."""
     rows = np.sort(np.random.default_rng(seed).permutation(len(truth))[:MAX_ROWS])
-    first, second = validation.tokenized, test.tokenized
-    ids = [*first.ids, *second.ids]
+    found = [part.tokenized for part in parts]
+    ids = [one for part in found for one in part.ids]
     chosen = Outputs(
-        logits=np.concatenate([validation.logits, test.logits])[rows],
-        embeddings=np.concatenate([validation.embeddings, test.embeddings])[rows],
+        logits=np.concatenate([part.logits for part in parts])[rows],
+        embeddings=np.concatenate([part.embeddings for part in parts])[rows],
         tokenized=Tokenized(
             ids=[ids[row] for row in rows],
-            lengths=np.concatenate([first.lengths, second.lengths])[rows],
-            unknown_shares=np.concatenate([first.unknown_shares, second.unknown_shares])[rows],
-            fragmentation=np.concatenate([first.fragmentation, second.fragmentation])[rows],
+            lengths=np.concatenate([part.lengths for part in found])[rows],
+            unknown_shares=np.concatenate([part.unknown_shares for part in found])[rows],
+            fragmentation=np.concatenate([part.fragmentation for part in found])[rows],
         ),
     )
     return build_reference(chosen, truth[rows], temperature, fit_projection(training.embeddings))

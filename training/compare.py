@@ -20,6 +20,7 @@ class Succession:
     champion: Manifest
     request_id: str
     holdout: tuple[Row, ...]
+    drifted: tuple[Row, ...]  # those of the holdout that came since the drift began
 
 
 def compare(

@@ -76,7 +76,10 @@ def train_on(
 
         with progress.stage("evaluate", "Evaluating the artefact as deployed") as stage:
             artefact = Artefact.of_release(staged, spec.model.max_tokens, threads=cores)
-            measured = KINDS[spec.kind].measure(artefact, learned.model, dataset, stage, seed=spec.train.seed)
+            drifted = succession.drifted if succession else ()
+            measured = KINDS[spec.kind].measure(
+                artefact, learned.model, dataset, stage, seed=spec.train.seed, drifted=drifted
+            )
             save_reference(staged / REFERENCE_FILE, measured.reference)
         with progress.stage("speed", "Measuring its speed on one core"):
             alone = Artefact.of_release(staged, spec.model.max_tokens, threads=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -56,8 +57,23 @@ def retrain(home: Home, request: RetrainRequest, folder: Path, now: Callable[[],
         stage.line(f"{len(split.dataset.train)} training texts, {len(split.holdout)} fresh texts held out")
         for warning in (*fresh.warnings, *split.dataset.warnings):
             stage.line(f"warning: {warning}")
-    succession = Succession(champion, request.id, split.holdout)
+    times = _times(folder / LABELLED_FILE)
+    since = _drift_began(request)
+    drifted = tuple(row for row in split.holdout if times.get(row.line, 0.0) >= since)
+    succession = Succession(champion, request.id, split.holdout, drifted)
     return train_on(home, spec, base, split.dataset, succession=succession, progress=progress, now=now)
+
+
+def _drift_began(request: RetrainRequest) -> float:
+    """Time of the first record of the drifted windows; 0, which is all of time, where it is not known."""
+    evidence = request.evidence
+    return (evidence.run_started if evidence is not None else None) or 0.0
+
+
+def _times(labelled: Path) -> dict[int, float]:
+    """When each row of the snapshot was predicted, by its line from 1. The snapshot's checksum was verified."""
+    lines = labelled.read_text(encoding="utf-8").split("\n")
+    return {number: float(json.loads(line).get("time", 0.0)) for number, line in enumerate(lines, start=1) if line}
 
 
 def describe(manifest: Manifest) -> str:

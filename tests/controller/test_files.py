@@ -25,7 +25,7 @@ from controller.request_store import (
 from controller.settings import ControllerSettings
 from controller.snapshot import Collected, LabelledText
 
-ROWS = Collected(labelled=(LabelledText("zeile\nzwei \u2028 ü", "billing"),), unlabelled=("x",))
+ROWS = Collected(labelled=(LabelledText("zeile\nzwei \u2028 ü", "billing", 7.0),), unlabelled=("x",))
 
 
 def decision(task: str = "support", action: str = "wait", **values: object) -> DecisionRecord:

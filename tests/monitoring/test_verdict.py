@@ -59,7 +59,8 @@ def test_drift_needs_both_significance_and_size() -> None:
 def verdict(run: Run, found: VerdictWord = "drift", detectors_: tuple[Detector, ...] = ()) -> Verdict:
     return Verdict(
         task="t", release="0001", window_id="0001-000001", started=0, ended=1, evaluated=2, rows=100,
-        verdict=found, run=run.run, alerting=run.alerting, alert_started=run.alert_started, detectors=detectors_,
+        verdict=found, run=run.run, alerting=run.alerting, alert_started=run.alert_started, run_started=run.started,
+        detectors=detectors_,
     )  # fmt: skip
 
 
@@ -68,7 +69,7 @@ def test_a_run_counts_drift_since_the_last_ok(words: list[VerdictWord], required
     previous: Verdict | None = None
     run = Run(0, False, None)
     for now, found in enumerate(words):
-        run = follow(previous, found, required, float(now))
+        run = follow(previous, found, required, float(now), float(now) - 10.0)
         since_ok = words[: now + 1]
         if "ok" in since_ok:
             since_ok = since_ok[len(since_ok) - since_ok[::-1].index("ok") :]
@@ -79,8 +80,8 @@ def test_a_run_counts_drift_since_the_last_ok(words: list[VerdictWord], required
 
 
 def test_an_alert_keeps_its_start() -> None:
-    first = follow(verdict(Run(1, False, None)), "drift", 2, 50.0)
-    assert first == Run(2, True, 50.0)
-    assert follow(verdict(first), "drift", 2, 80.0) == Run(3, True, 50.0)
-    assert follow(verdict(first), "insufficient", 2, 80.0) == first
-    assert follow(verdict(first), "ok", 2, 80.0) == Run(0, False, None)
+    first = follow(verdict(Run(1, False, None, 30.0)), "drift", 2, 50.0, 45.0)
+    assert first == Run(2, True, 50.0, 30.0)
+    assert follow(verdict(first), "drift", 2, 80.0, 75.0) == Run(3, True, 50.0, 30.0)
+    assert follow(verdict(first), "insufficient", 2, 80.0, 75.0) == first
+    assert follow(verdict(first), "ok", 2, 80.0, 75.0) == Run(0, False, None)

@@ -56,6 +56,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of our output (such as `head`) has gone; there is nobody left to tell.
         sys.stderr.close()
         return 0
+    except OSError as error:
+        # What the file system refuses: a full disk, a folder that may not be written.
+        where = f" ({error.filename})" if error.filename else ""
+        remedy = "Free space or correct the permissions, then run it again."
+        print_error(f"The system refused: {error.strerror or error}{where}. {remedy}")
+        return 1
     except KeyboardInterrupt:
         print_error("Interrupted.")
         return 128 + signal.SIGINT

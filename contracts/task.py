@@ -5,6 +5,7 @@ Defaults are meant to give a good release for a few thousand short texts on two 
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,9 @@ from contracts.schema import TASK_NAME, Contract
 
 Kind = Literal["classification"]
 
+_PROBLEMS_SHOWN = 10
+_VALUE_SHOWN = 80
+
 
 class DataSpec(Contract):
     """Where the labelled texts are. Either `path` (split here) or `train` with, if given, the others.
@@ -30,8 +34,8 @@ class DataSpec(Contract):
     train: str | None = None
     validation: str | None = None
     test: str | None = None
-    text_column: str = "text"
-    label_column: str = "label"
+    text_column: str = Field("text", min_length=1)
+    label_column: str = Field("label", min_length=1)
     split: tuple[float, float, float] = (0.70, 0.15, 0.15)
     ignore_labels: tuple[str, ...] = ()
 
@@ -39,6 +43,10 @@ class DataSpec(Contract):
     def _one_source(self) -> Self:
         if (self.path is None) == (self.train is None):
             raise ValueError("give either `path` (one file, split here) or `train` (with `validation`, `test`)")
+        if "" in (self.path, self.train, self.validation, self.test):
+            raise ValueError("a path is empty; name a file")
+        if self.text_column == self.label_column:
+            raise ValueError("`text_column` and `label_column` must be two columns")
         if self.path is not None and (self.validation or self.test):
             raise ValueError("`validation` and `test` go with `train`, not with `path`")
         if abs(sum(self.split) - 1.0) > 1e-6 or min(self.split) <= 0:
@@ -158,10 +166,11 @@ def load_task(path: Path, environment: Mapping[str, str]) -> TaskSpec:
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise TaskSpecError(path, f"cannot be read ({error}).", "It must be a UTF-8 text file.") from error
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise TaskSpecError(path, f"is not valid TOML: {error}.", "Correct that line.") from error
     try:
-        spec = TaskSpec.model_validate(raw)
+        # As JSON and strictly: TOML has types of its own, and `epochs = true` or `epochs = "3"` is a mistake.
+        spec = TaskSpec.model_validate_json(json.dumps(raw, default=str), strict=True)
     except ValidationError as error:
         raise TaskSpecError(path, describe_problems(error), "See tasks/ for complete examples.") from error
     data = spec.data.model_copy(
@@ -175,12 +184,14 @@ def load_task(path: Path, environment: Mapping[str, str]) -> TaskSpec:
 
 
 def describe_problems(error: ValidationError) -> str:
-    """Pydantic's findings as one line: field, problem, found."""
+    """Pydantic's findings as one line: field, problem, found; the first ten of them."""
     parts = []
-    for item in error.errors():
+    for item in error.errors()[:_PROBLEMS_SHOWN]:
         field = ".".join(str(part) for part in item["loc"]) or "the file"
-        found = "" if item["type"] in ("missing", "value_error") else f" (found {item['input']!r})"
+        found = "" if item["type"] in ("missing", "value_error") else f" (found {_shortened(item['input'])})"
         parts.append(f"{field}: {item['msg']}{found}")
+    if error.error_count() > _PROBLEMS_SHOWN:
+        parts.append(f"and {error.error_count() - _PROBLEMS_SHOWN} more")
     return "; ".join(parts) + "."
 
 
@@ -195,4 +206,12 @@ def _resolve(task_file: Path, value: str, environment: Mapping[str, str]) -> str
             f"data path {value!r} uses a variable that is not set ({error}).",
             "Set it in the environment, such as PERENNIAL_DATA=/path/to/data.",
         ) from error
-    return str((task_file.parent / Path(filled).expanduser()).resolve())
+    try:
+        return str((task_file.parent / Path(filled).expanduser()).resolve())
+    except (OSError, RuntimeError, ValueError) as error:
+        raise TaskSpecError(task_file, f"data path {value!r} is no path: {error}.", "Correct it in [data].") from error
+
+
+def _shortened(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= _VALUE_SHOWN else f"{shown[:_VALUE_SHOWN]}..."

@@ -98,13 +98,17 @@ class Releases:
         return state.release
 
     def check_ready(self) -> None:
-        """Raises NotReadyError saying what is missing, unless every task with a valid rollout has a release."""
+        """Raises NotReadyError saying what is missing, unless something is served and nothing is still loading.
+
+        A task whose release cannot be loaded is told elsewhere (its state, a metric, the log); it must not take the
+        healthy ones out of service.
+        """
         if not self._looked:
             raise NotReadyError(["The service is starting: releases are being loaded."])
         missing = [
-            f"Task {state.task}: {state.problem or 'its release is being loaded.'}"
+            f"Task {state.task}: its release is being loaded."
             for state in self.states()
-            if state.release is None and state.rollout is not None
+            if state.release is None and state.rollout is not None and state.problem is None
         ]
         if missing:
             raise NotReadyError(missing)

@@ -103,3 +103,29 @@ def test_the_figures_that_the_product_promises_are_its_gates() -> None:
     assert gates["banking77"].gate.min_accuracy >= 0.92
     assert gates["clinc150"].gate.min_accuracy >= 0.95
     assert gates["clinc150"].data.ignore_labels == ("oos",)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ('[train]\nepochs = "3"', "train.epochs"),
+        ("[train]\nepochs = true", "train.epochs"),
+        ("[train]\nlearning_rate = 1979-05-27", "train.learning_rate"),
+        ('[data]\npath = ""', "path is empty"),
+        ('[data]\npath = "a\\u0000b.csv"', "no path"),
+        ('[data]\npath = "a.csv"\nlabel_column = "text"', "two columns"),
+        ("x = " + "[" * 5000 + "]" * 5000, "not valid TOML"),
+        ("x = " + "9" * 5000, "not valid TOML"),
+        ('[data]\npath = "' + "x" * 50 + '"\nunknown = "' + "y" * 9000 + '"', "unknown"),
+    ],
+)
+def test_what_is_no_task_is_told_in_a_few_words(tmp_path: Path, line: str, expected: str) -> None:
+    data = "" if "[data]" in line else '[data]\npath = "a.csv"\n'
+    top = line if line.startswith("x = ") else ""
+    (tmp_path / "task.toml").write_text(
+        f'schema = 1\nname = "a"\n{top}\n{data}{"" if top else line}\n', encoding="utf-8"
+    )
+    with pytest.raises(TaskSpecError) as told:
+        load_task(tmp_path / "task.toml", {})
+    assert expected in str(told.value)
+    assert len(str(told.value)) < 1000

@@ -24,7 +24,7 @@ from service.asgi import (
     send_answer,
 )
 from service.bodies import feedback_items, predict_texts
-from service.errors import BodyTooLargeError, MethodNotAllowedError, RouteUnknownError
+from service.errors import BodyTooLargeError, BodyTooSlowError, MethodNotAllowedError, RouteUnknownError
 from service.problems import CONTENT_TYPE as PROBLEM
 from service.problems import problem_of
 from service.serving import Serving
@@ -157,7 +157,7 @@ class Api:
             body = await read_body(scope, receive, self._serving().settings.max_body_bytes)
         except DisconnectedError:
             return
-        except BodyTooLargeError as error:
+        except (BodyTooLargeError, BodyTooSlowError) as error:
             problem = problem_of(error, _instance(scope))
             await send_answer(send, problem.status, problem.body, PROBLEM, problem.headers)
             return

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from service.errors import BodyTooLargeError, MediaTypeError
+from service.errors import BodyTooLargeError, BodyTooSlowError, MediaTypeError
 
 # The ASGI specification types messages as open dictionaries.
 Message = MutableMapping[str, Any]
@@ -14,6 +15,9 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
+
+# A caller that stalls in the middle of its body holds a connection; none needs this long for the largest body.
+BODY_SECONDS = 30.0
 
 _UTF8 = ("utf-8", "utf8", "us-ascii")
 
@@ -35,15 +39,24 @@ async def read_json_body(scope: Scope, receive: Receive, limit: int) -> bytes:
     return await read_body(scope, receive, limit)
 
 
-async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
+async def read_body(scope: Scope, receive: Receive, limit: int, seconds: float = BODY_SECONDS) -> bytes:
     """The whole body.
 
-    Raises BodyTooLargeError (as soon as more than `limit` bytes are announced or have come) and DisconnectedError.
+    Raises BodyTooLargeError (as soon as more than `limit` bytes are announced or have come), BodyTooSlowError and
+    DisconnectedError.
     """
     for name, value in scope["headers"]:
         # The server has refused what is not a number.
         if name == b"content-length" and int(value) > limit:
             raise BodyTooLargeError(limit)
+    try:
+        async with asyncio.timeout(seconds):
+            return await _whole(receive, limit)
+    except TimeoutError as error:
+        raise BodyTooSlowError(seconds) from error
+
+
+async def _whole(receive: Receive, limit: int) -> bytes:
     message = await receive()
     if message["type"] == "http.request" and not message.get("more_body"):
         return _within(message.get("body", b""), limit)

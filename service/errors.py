@@ -41,6 +41,16 @@ class BodyTooLargeError(PerennialError):
         )
 
 
+class BodyTooSlowError(PerennialError):
+    """A body that stopped coming."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            f"The whole body was expected within {seconds:g} s and did not come. Send it again; if the connection is "
+            "that slow, send fewer instances a request."
+        )
+
+
 class MediaTypeError(PerennialError):
     """A body of another type than JSON."""
 

@@ -10,6 +10,7 @@ from contracts.errors import LogWriteError, PerennialError
 from service.errors import (
     BodyMalformedError,
     BodyTooLargeError,
+    BodyTooSlowError,
     MediaTypeError,
     MethodNotAllowedError,
     NotReadyError,
@@ -30,6 +31,7 @@ TABLE: dict[type[Exception], tuple[int, str, str]] = {
     BodyMalformedError: (400, "malformed-json", "The body is not JSON"),
     RequestInvalidError: (422, "invalid-request", "The body is not what this route expects"),
     BodyTooLargeError: (413, "body-too-large", "The body is too large"),
+    BodyTooSlowError: (408, "body-too-slow", "The body did not come in time"),
     MediaTypeError: (415, "unsupported-media-type", "The body is not of a type that is read here"),
     RouteUnknownError: (404, "unknown-route", "There is nothing at this address"),
     MethodNotAllowedError: (405, "method-not-allowed", "This address does not answer that method"),
@@ -84,6 +86,6 @@ def problem_of(error: Exception, instance: str) -> Problem:
         headers.append((b"allow", ", ".join(error.allowed).encode()))
     elif isinstance(error, QueueFullError):
         headers.append((b"retry-after", str(error.retry_after).encode()))
-    elif isinstance(error, BodyTooLargeError | StoppingError):
+    elif isinstance(error, BodyTooLargeError | BodyTooSlowError | StoppingError):
         headers.append((b"connection", b"close"))
     return Problem(status, orjson.dumps(content), headers)

@@ -21,7 +21,7 @@ from contracts.log import Cursor, read_new
 from contracts.records import FeedbackRecord, PredictionRecord
 from contracts.release_store import list_versions, read_manifest, verify_release
 from contracts.rollout import read_rollout
-from contracts.verdict import read_latest
+from contracts.verdict import Verdict, read_latest
 from demo.programs import Perennial, free_ports
 
 HINGLISH = {
@@ -121,7 +121,7 @@ def test_drift_is_seen_and_the_successor_wins_back_the_accuracy(
     later = write_csv(tmp_path / "later.csv", shifted(240, 4))
     with program.up():
         before = program.replay(normal, feedback=0.5)
-        calm = program.wait("a first verdict", lambda: _judged(trained, "0001", rows=60), seconds=60)
+        calm = program.wait("a first verdict", lambda: _judged(trained, "0001"), seconds=60)
         assert calm.verdict == "ok", calm
         hurt = program.replay(foreign, feedback=0.8)
         assert hurt < before - 0.2
@@ -179,9 +179,10 @@ def test_killed_programs_carry_on_and_lose_no_acknowledged_feedback(
     assert read_manifest(trained, "support", "0002").lineage.parent == "0001"
 
 
-def _judged(home: Home, release: str, *, word: str | None = None, rows: int = 0) -> object:
+def _judged(home: Home, release: str, *, word: str | None = None) -> Verdict | None:
+    """The latest verdict on a whole window of this release; one that is still filling is `insufficient`."""
     verdict = read_latest(home, "support")
-    if verdict is None or verdict.release != release or verdict.rows < rows:
+    if verdict is None or verdict.release != release or verdict.verdict == "insufficient":
         return None
     return verdict if word in (None, verdict.verdict) else None
 

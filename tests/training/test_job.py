@@ -15,7 +15,8 @@ import pytest
 
 from contracts.files import sha256_file
 from contracts.home import Home
-from contracts.release import FileEntry, Manifest
+from contracts.reference import load_reference
+from contracts.release import REFERENCE_FILE, FileEntry, Manifest
 from contracts.release_store import list_versions, verify_release
 from contracts.retrain import (
     LABELLED_FILE,
@@ -27,6 +28,7 @@ from contracts.retrain import (
     read_result,
 )
 from contracts.task import GateSpec, RetrainSpec
+from contracts.verdict import Verdict
 from training.dataset import thaw
 from training.job import main, run
 
@@ -41,14 +43,22 @@ def champion(trained: tuple[Home, Manifest], home: Home) -> Manifest:
     return trained[1]
 
 
-def write_request(home: Home, champion: Manifest, *, gate: GateSpec | None = None, labels: int = 90) -> Path:
+def write_request(
+    home: Home,
+    champion: Manifest,
+    *,
+    gate: GateSpec | None = None,
+    labels: int = 90,
+    evidence: Verdict | None = None,
+) -> Path:
     folder = home.requests("support") / "r-20261121-0001"
     folder.mkdir(parents=True)
     fresh = []
     for index in range(labels):
         label = list(SHIFTED)[index % 3]
         words = SHIFTED[label]
-        fresh.append({"text": f"mera {words[index % 2]} kahan hai number {index}", "label": label})
+        text = f"mera {words[index % 2]} kahan hai number {index}"
+        fresh.append({"text": text, "label": label, "time": 1000.0 + index})
     # What production sent and nobody can mend must not stop a retraining.
     fresh.append({"text": "bell \x07", "label": "billing"})
     (folder / LABELLED_FILE).write_text("".join(json.dumps(row) + "\n" for row in fresh))
@@ -63,6 +73,7 @@ def write_request(home: Home, champion: Manifest, *, gate: GateSpec | None = Non
         task="support",
         created=1.0,
         reason="drift",
+        evidence=evidence,
         parent=champion.version,
         spec=spec,
         snapshot=Snapshot(labelled_rows=labels, unlabelled_rows=0, files=files),
@@ -95,6 +106,33 @@ def test_a_request_becomes_a_successor_that_was_compared(home: Home, champion: M
     assert "Against release 0001" in (home.release("support", "0002") / "report.html").read_text()
     # The successor's own data can be thawed in turn, and what it was compared on is not in it.
     assert len(thaw(home, "support", successor.lineage.data_fingerprint).train) > len(old.train)
+
+
+def test_a_successor_is_watched_against_the_traffic_that_it_was_made_for(home: Home, champion: Manifest) -> None:
+    """Compared with the old data, traffic that the successor handles well would seem to drift for ever."""
+    drift = Verdict(
+        task="support",
+        release="0001",
+        window_id="0001-000002",
+        started=1200.0,
+        ended=1299.0,
+        evaluated=1300.0,
+        rows=100,
+        verdict="drift",
+        run=2,
+        run_started=1060.0,
+        alerting=True,
+        alert_started=1300.0,
+    )
+    folder = write_request(home, champion, labels=300, evidence=drift)
+    result = run(home, folder)
+    assert result.status == "published", result.detail
+    successor = verify_release(home, "support", "0002")
+    reference = load_reference(home.release("support", "0002") / REFERENCE_FILE)
+    held_out = successor.comparison.fresh.rows if successor.comparison else 0
+    # A fifth of the fresh texts came before the drift began.
+    assert 60 <= reference.rows < held_out
+    assert reference.rows == pytest.approx(0.8 * held_out, rel=0.2)
 
 
 def test_a_result_that_is_there_is_left_alone(home: Home, champion: Manifest) -> None:

@@ -115,7 +115,7 @@ def decide(
 
 @dataclass(frozen=True)
 class _Attempts:
-    """What was tried for one alert: the id that the next request would have, and the last one's id and labels."""
+    """What was tried for one alert: the id that the next request would have, and the last refused one's id and labels."""
 
     next_id: str
     last_id: str | None = None
@@ -126,11 +126,15 @@ def _attempts(task: str, release: str, started: str, decisions: Sequence[Decisio
     """Requests for this alert that have ended. Their ids follow from the alert, so nothing else need be kept."""
     ended = {decision.request_id for decision in decisions if decision.action in OUTCOMES}
     labels = {d.request_id: d.figures.get("labels", 0.0) for d in decisions if d.action == "retrain"}
+    failed = {decision.request_id for decision in decisions if decision.action == "failed"}
     last: str | None = None
     attempt = 1
     while (identity := request_id(task, release, started, attempt)) in ended:
-        last, attempt = identity, attempt + 1
-    return _Attempts(identity, last, labels.get(last, 0.0))
+        # A job that died (of a full disk, say) says nothing about its labels: the cool-down is all that it waits for.
+        if identity not in failed:
+            last = identity
+        attempt += 1
+    return _Attempts(identity, last, labels.get(last, 0.0) if last is not None else 0.0)
 
 
 def _held_up(now: float, champion: Champion, attempts: _Attempts, history: History) -> Decision | None:

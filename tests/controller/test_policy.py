@@ -149,9 +149,18 @@ def test_another_attempt_for_the_same_alert_needs_clearly_more_labels(ask: Ask) 
     assert SECOND != FIRST
     later = ask(labels=299, history=tried, given=alert(starts_at="2027-01-15T09:30:00Z"))
     assert later.action == "retrain"
-    twice = History(decisions=(*end("refuse", FIRST, labels=200), *end("failed", SECOND, labels=300)))
+    twice = History(decisions=(*end("refuse", FIRST, labels=200), *end("refuse", SECOND, labels=300)))
     assert ask(labels=449, history=twice).kind == "tried"
     assert ask(labels=450, history=twice).action == "retrain"
+
+
+def test_a_job_that_died_is_tried_again_with_the_labels_that_there_are(ask: Ask) -> None:
+    died = History(decisions=end("failed", FIRST, labels=200))
+    again = ask(labels=200, history=died)
+    assert (again.action, again.request_id) == ("retrain", SECOND)
+    refused_before = History(decisions=(*end("refuse", FIRST, labels=200), *end("failed", SECOND, labels=300)))
+    assert ask(labels=299, history=refused_before).kind == "tried"
+    assert ask(labels=300, history=refused_before).action == "retrain"
 
 
 @given(

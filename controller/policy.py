@@ -115,7 +115,7 @@ def decide(
 
 @dataclass(frozen=True)
 class _Attempts:
-    """What was tried for one alert: the id that the next request would have, and the last refused one's id and labels."""
+    """What was tried for one alert: the next request's id, and the id and labels of the last one refused."""
 
     next_id: str
     last_id: str | None = None

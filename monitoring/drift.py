@@ -5,9 +5,10 @@ model does not feel (Rabanser et al. 2019, Failing Loudly, arXiv 1810.11953). Le
 per word tell the operator what kind of change it is: a new language, say, or pasted documents.
 
 All p-values are permutation p-values, so a detector keeps its level with 150 classes, with ties and in small windows.
-An effect floor keeps large windows from alarming on nothing. Where a share e of the texts is foreign, no
-Kolmogorov-Smirnov or total variation distance exceeds e, and the effect of the embedding grows like e: a floor
-of 0.05 therefore means "at least one text in twenty is different".
+An effect floor keeps very large windows from alarming on nothing. Where a share e of the texts is foreign, no
+Kolmogorov-Smirnov or total variation distance of the two populations exceeds e, and the effect of the embedding grows
+with e: a floor of 0.05 means that about one text in twenty must be different (one in fifty, to the embedding, where
+the foreign texts are all alike). In small windows distances are larger by chance, and the p-value is what guards.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Subcommands `list` (the default), `show`, `promote`, `rollback`."""
     add_common(parser, json_output=True)
     actions = parser.add_subparsers(dest="action", metavar="ACTION")
-    listing = actions.add_parser("list", help="all releases, or those of one task")
+    listing = actions.add_parser("list", help="all releases, or those of one task; what is done without an ACTION")
     listing.add_argument("task", nargs="?")
     show = actions.add_parser("show", help="one release: metrics, gate, lineage, and whether its files are whole")
     show.add_argument("task")

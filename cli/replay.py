@@ -61,16 +61,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--task", required=True, help="the task to send to")
     parser.add_argument("--labels", action="store_true", help="the file has labels: measure accuracy, send feedback")
     parser.add_argument(
-        "--feedback", type=float, default=1.0, metavar="SHARE", help="share of texts whose label is sent"
+        "--feedback", type=float, default=1.0, metavar="SHARE", help="share of texts whose label is sent (default: 1)"
     )
-    parser.add_argument("--url", default="http://127.0.0.1:3000", help="where the service is")
+    parser.add_argument("--url", default="http://127.0.0.1:3000", help="where the service is (default: %(default)s)")
     parser.add_argument("--limit", type=int, metavar="N", help="send only the first N texts")
     parser.add_argument(
         "--rate", type=float, metavar="PER_SECOND", help="texts a second (default: as fast as answered)"
     )
-    parser.add_argument("--concurrency", type=int, default=8, metavar="N", help="requests under way at once")
-    parser.add_argument("--text-column", default="text")
-    parser.add_argument("--label-column", default="label")
+    parser.add_argument(
+        "--concurrency", type=int, default=8, metavar="N", help="requests under way at once (default: 8)"
+    )
+    parser.add_argument("--text-column", default="text", metavar="NAME", help="default: text")
+    parser.add_argument("--label-column", default="label", metavar="NAME", help="default: label")
     parser.add_argument("--seed", type=int, default=13, help="chooses which texts get feedback")
     parser.add_argument("--json", action="store_true", help="print JSON for machines")
 

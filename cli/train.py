@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
             "accuracy": f"{manifest.metrics['accuracy']:.4f} on the test set, by the int8 artefact",
             "folder": str(folder),
             "report": str(folder / "report.html"),
-            "next": f"perennial serve --home {home.root}"
+            "next": f"perennial up --home {home.root}"
             if stable
             else f"perennial releases promote {manifest.task} {manifest.version} --home {home.root}",
         }

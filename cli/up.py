@@ -26,6 +26,7 @@ from controller.settings import ControllerSettings
 from monitoring.settings import MonitorSettings
 
 _STYLES = {"service": "green", "monitor": "cyan", "controller": "magenta"}
+_LOOK_SECONDS = 0.1
 _GRACE_SECONDS = 20.0
 _RESTART_PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0)
 _STEADY_SECONDS = 60.0
@@ -53,11 +54,23 @@ class Program:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
     add_common(parser)
-    parser.add_argument("--host", default="127.0.0.1", help="address that the service listens on")
-    parser.add_argument("--port", type=int, default=3000, help="port of the service")
-    parser.add_argument("--monitor-port", type=int, default=3001, help="port of the monitor's /metrics")
-    parser.add_argument("--controller-port", type=int, default=3002, help="port of the controller")
-    parser.add_argument("--interval", type=float, default=30.0, metavar="SECONDS", help="between two looks at the log")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address that the service listens on (default: %(default)s)"
+    )
+    parser.add_argument("--port", type=int, default=3000, help="port of the service (default: %(default)s)")
+    parser.add_argument(
+        "--monitor-port", type=int, default=3001, help="port of the monitor's /metrics (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--controller-port", type=int, default=3002, help="port of the controller (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--interval",
+        type=float,
+        default=30.0,
+        metavar="SECONDS",
+        help="between two looks at the log (default: %(default)g)",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -137,15 +150,17 @@ def _bind_problem(host: str, port: int) -> OSError | None:
 
 
 def _supervise(programs: list[Program]) -> int:
-    stop = threading.Event()
+    # A list and no threading.Event: that one's lock may be held by the very wait that a signal interrupts.
+    stop: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # What nohup has set to be ignored stays so.
         if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, lambda *_: stop.set())
+            signal.signal(number, lambda found, _: stop.append(found))
     try:
         for program in programs:
             _start(program)
-        while not stop.wait(0.2):
+        while not stop:
+            time.sleep(_LOOK_SECONDS)
             for program in programs:
                 _restart_if_dead(program)
     finally:

@@ -18,6 +18,7 @@ from monitoring.gauges import Gauges, MetricsServer
 from monitoring.notices import Notices, follow_alert
 from monitoring.reports import write_index, write_report
 from monitoring.settings import MonitorSettings
+from monitoring.stopping import Stop
 
 logger = logging.getLogger(__name__)
 
@@ -37,10 +38,10 @@ def run(
     settings: MonitorSettings,
     *,
     clock: Callable[[], float] = time.time,
-    stop: threading.Event | None = None,
+    stop: Stop | threading.Event | None = None,
 ) -> int:
     """Watch until SIGINT or SIGTERM, or one pass over all tasks with `settings.once`; 1 if that pass met an error."""
-    stop = stop or threading.Event()
+    stop = stop or Stop()
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stop.set())
@@ -87,7 +88,7 @@ def look_at(
     settings: MonitorSettings,
     gauges: Gauges,
     clock: Callable[[], float],
-    stop: threading.Event,
+    stop: Stop | threading.Event,
 ) -> bool:
     """One look at one task. An error is logged, once for as long as it lasts, and False; other tasks go on."""
     now = clock()

@@ -172,5 +172,5 @@ def _check_enough(train: Sequence[Row], names: Sequence[str]) -> None:
         rows_of[rare[0]][0].line,
         f"expected at least {len(names)} different texts a label, one each for {', '.join(names)}; "
         f"found too few: {shown}{more}.",
-        "Add rows for these labels, or name them in ignore_labels.",
+        "Add rows for these labels, or name them in ignore_labels under [data] of the task file.",
     )

@@ -60,7 +60,7 @@ def tell_contradictions(rows: Iterable[Row]) -> list[str]:
         for together in found[:_EXAMPLES]
     )
     return [
-        f"More than one label, which no model can get right, stands with {count(len(found), 'text')}: {examples}. "
+        f"{count(len(found), 'text')} with more than one label, which no model can get right: {examples}. "
         "Decide for one label each."
     ]
 

@@ -84,7 +84,7 @@ def train_on(
         with progress.stage("speed", "Measuring its speed on one core"):
             alone = Artefact.of_release(staged, spec.model.max_tokens, threads=1)
             speed = measure_speed(alone, texts_of(dataset.test))
-        with progress.stage("floors", "Training the baselines that it must beat"):
+        with progress.stage("floors", "Training simple baselines to compare with"):
             floors = measure_floors(dataset.train, dataset.test)
         comparison = None
         if succession is not None:

@@ -33,7 +33,9 @@ class Stage:
 
     def line(self, text: str) -> None:
         """Print a line that stays, above the bar where there is one."""
-        self._console.print(f"  {text}", highlight=False, markup=False)
+        # In a file, a line stays one line: paths in it can be searched for and copied.
+        whole = not self._console.is_terminal
+        self._console.print(f"  {text}", highlight=False, markup=False, soft_wrap=whole)
 
 
 class Progress:

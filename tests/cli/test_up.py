@@ -15,6 +15,7 @@ import pytest
 
 from cli.main import main
 from contracts.home import Home
+from demo.programs import free_ports
 
 SUPERVISE = """
 import sys
@@ -68,7 +69,9 @@ def test_a_port_that_is_being_left_is_waited_for(
         port = str(taken.getsockname()[1])
         leaving = threading.Timer(0.5, taken.close)
         leaving.start()
-        assert main(["up", "--home", str(home.root), "--port", port]) == 3, capsys.readouterr().err
+        monitor, controller = (str(free) for free in free_ports(2))
+        ports = ["--port", port, "--monitor-port", monitor, "--controller-port", controller]
+        assert main(["up", "--home", str(home.root), *ports]) == 3, capsys.readouterr().err
         leaving.join()
 
 

@@ -249,7 +249,8 @@ def test_what_is_half_written_is_never_served_and_a_whole_release_is_taken_later
     server.wait_for(lambda: server.version("healthy"), "bad tasks do not hold up a good one")
     for task in tasks:
         release_served(home, task)
-    server.wait_for(server.ready, "whole releases are taken")
+    for task in tasks:
+        server.wait_for(lambda task=task: server.version(task), f"the whole release of {task} is taken")
     assert {server.predict("invoice", task=task).status_code for task in tasks} == {200}
 
 

@@ -150,7 +150,8 @@ def index_page(task: str, verdicts: Sequence[Verdict], reports: Collection[str])
 <p class="dim">The newest {len(verdicts)} windows of production traffic, times in UTC.
 Where many were judged in one go, only the last has a page of its own.</p>
 <div class="card"><table><thead><tr><th>Window</th><th>Ended</th><th class="n">Rows</th><th>Verdict</th>
-<th>Drifted</th><th class="n">Estimated accuracy</th><th class="n">Measured accuracy</th></tr></thead><tbody>{rows}</tbody></table></div>
+<th>Drifted</th><th class="n">Estimated accuracy</th><th class="n">Measured accuracy</th></tr></thead>
+<tbody>{rows}</tbody></table></div>
 </section></body></html>
 """
 

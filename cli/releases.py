@@ -10,7 +10,7 @@ import time
 from cli.console import add_common, print_error, print_fields, print_json, print_line, print_table, when
 from contracts.errors import PerennialError, ReleaseNotFoundError, RolloutError
 from contracts.home import Home
-from contracts.release import Manifest
+from contracts.release import MODEL_FILE, Manifest
 from contracts.release_store import list_versions, read_manifest, verify_release
 from contracts.rollout import Rollout, promote, read_rollout, rollback
 
@@ -99,7 +99,8 @@ def _row(home: Home, task: str, version: str, rollout: Rollout | None) -> dict[s
     state = "stable" if rollout is not None and rollout.stable == version else ""
     try:
         manifest = read_manifest(home, task, version)
-    except PerennialError:
+        size = manifest.files[MODEL_FILE].size / 1e6
+    except (PerennialError, KeyError):
         return dict.fromkeys(("accuracy", "size", "published", "parent"), "") | {
             "task": task,
             "version": version,
@@ -110,7 +111,7 @@ def _row(home: Home, task: str, version: str, rollout: Rollout | None) -> dict[s
         "version": version,
         "state": state,
         "accuracy": f"{manifest.metrics['accuracy']:.3f}" if "accuracy" in manifest.metrics else "",
-        "size": f"{sum(entry.size for entry in manifest.files.values()) / 1e6:.1f} MB",
+        "size": f"{size:.1f} MB",
         "published": when(manifest.created),
         "parent": manifest.lineage.parent or "",
     }

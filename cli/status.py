@@ -72,5 +72,6 @@ def _accuracy(verdict: Verdict | None) -> str:
 
 
 def _last_decision(home: Home, task: str) -> str:
-    decisions = read_decisions(home, task)
+    # That an alert is over says nothing of what was done about it.
+    decisions = [decision for decision in read_decisions(home, task) if decision.kind != "resolved"]
     return f"{decisions[-1].action}: {decisions[-1].reason}" if decisions else ""

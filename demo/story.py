@@ -112,17 +112,19 @@ def tell(home: Home, timeline: Timeline) -> None:
         timeline.say("Drift seen", _verdict_line(alarm))
 
         started = perennial.wait("a decision to retrain", lambda: _decision(home, "retrain"), seconds=60)
-        timeline.say("Retraining", str(started["reason"]))
+        timeline.say("Retraining", f"{started['reason']} It takes about two minutes.")
         promoted = perennial.wait(
             "the successor's promotion",
             lambda: _decision(home, "promote"),
-            seconds=300,
+            seconds=1200,
             give_up=lambda: _against(home),
         )
         timeline.say("Promoted", str(promoted["reason"]))
         successor = read_manifest(home, TASK, _stable(home))
         perennial.wait("the hot swap", lambda: perennial.served_version() == successor.version, seconds=30)
-        timeline.say("Hot-swapped", f"the service answers with release {successor.version}; it was never down")
+        timeline.say(
+            "Hot-swapped", f"the service answers with release {successor.version}; no request was refused so far"
+        )
 
         after = perennial.replay(data / "later.csv", feedback=0.0)
         calm = perennial.wait("verdicts on the successor", lambda: _verdicts(home, 2, successor.version), seconds=60)

@@ -32,6 +32,10 @@ from service.serving import Serving
 logger = logging.getLogger(__name__)
 
 _JSON = b"application/json"
+# BentoML's page would load a tracker and badges from other hosts; whoever serves tickets wants neither.
+_NO_STRANGERS = (
+    b"default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
+)
 _TEXT = b"text/plain; charset=utf-8"
 
 
@@ -209,6 +213,8 @@ def _problem_for_a_miss(scope: Scope, send: Send) -> Send:
 
     async def told(message: Message) -> None:
         nonlocal replaced
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], (b"content-security-policy", _NO_STRANGERS)]
         if message["type"] == "http.response.start" and message["status"] in (404, 405):
             replaced = True
             error: Exception = RouteUnknownError(scope["path"])

@@ -334,3 +334,9 @@ def test_the_service_starts_with_an_empty_home_and_picks_up_the_first_release(
     release_served(home)
     server.wait_for(server.ready, "ready")
     assert server.predict("invoice").json()["predictions"][0]["label"] == "billing"
+
+
+def test_bentoml_s_page_may_load_nothing_from_elsewhere(shared: Any) -> None:
+    page = shared.get("/")
+    assert page.status_code == 200
+    assert "default-src 'self'" in page.headers["content-security-policy"]

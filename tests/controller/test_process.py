@@ -122,7 +122,7 @@ def test_two_controllers_share_a_home(troubled: Any, controller: Any, alert_body
 
 @pytest.mark.parametrize(
     ("word", "action", "kind"),
-    [("worse", "refuse", "no_fresh_gain"), ("gate", "refuse", "gate"), ("failed", "failed", "job_failed")],
+    [("worse", "refuse", "no_fresh_gain"), ("gate", "refuse", "gate")],
 )
 def test_a_candidate_that_is_not_better_leaves_the_champion(
     troubled: Any, controller: Any, alert_body: Any, write_log: Any, word: str, action: str, kind: str
@@ -139,6 +139,25 @@ def test_a_candidate_that_is_not_better_leaves_the_champion(
     assert "90 labelled records" in again["reason"]
     write_log(home, rows=40, labelled=40, name="more", texts=lambda number: f"paisa {number}")
     assert controller.post(alert_body()).json()["decisions"][0]["action"] == "retrain"
+    controller.outcome(number=2)
+    assert len(folders(home)) == 2
+
+
+def test_a_job_that_failed_leaves_the_champion_and_is_tried_again_after_the_cool_down(
+    troubled: Any, controller: Any, alert_body: Any
+) -> None:
+    home = troubled(retrain=RetrainSpec(min_new_labels=40, cooldown_minutes=0.1))
+    controller.behave("failed")
+    controller.start()
+    controller.post(alert_body())
+    outcome = controller.outcome()
+    assert (outcome.action, outcome.kind) == ("failed", "job_failed")
+    assert stable(home) == "0001"
+    assert controller.post(alert_body()).json()["decisions"][0]["kind"] == "cooldown"
+    deadline = time.monotonic() + 30
+    while controller.post(alert_body()).json()["decisions"][0]["action"] != "retrain":
+        assert time.monotonic() < deadline, "the cool-down of six seconds is over"
+        time.sleep(0.2)
     controller.outcome(number=2)
     assert len(folders(home)) == 2
 

@@ -21,7 +21,7 @@ MIN_MEASURED = 30
 """Labelled predictions in the window under which measured accuracy does not count."""
 
 MORE_LABELS = 1.5
-"""After an attempt that was refused or failed, the same alert needs this many times its labels for another."""
+"""After an attempt that was refused, the same alert needs this many times its labels for another."""
 
 
 @dataclass(frozen=True)

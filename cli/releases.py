@@ -122,7 +122,8 @@ def _show(home: Home, options: argparse.Namespace) -> int:
     version = options.version or (rollout.stable if rollout else None)
     if version is None:
         raise ReleaseNotFoundError(options.task, None, list_versions(home, options.task))
-    manifest = verify_release(home, options.task, version)
+    known = rollout.stable_sha256 if rollout is not None and rollout.stable == version else None
+    manifest = verify_release(home, options.task, version, sha256=known)
     if options.json:
         print_json(manifest.model_dump(mode="json", by_alias=True))
         return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 import uuid
@@ -30,11 +31,15 @@ def list_versions(home: Home, task: str) -> list[str]:
     return sorted(names, key=int)
 
 
-def read_manifest(home: Home, task: str, version: str) -> Manifest:
-    """The manifest alone; raises ReleaseNotFoundError or ReleaseCorruptError. Files are not hashed."""
+def read_manifest(home: Home, task: str, version: str, *, sha256: str | None = None) -> Manifest:
+    """The manifest alone; raises ReleaseNotFoundError or ReleaseCorruptError. Files are not hashed.
+
+    `sha256` is what the manifest itself must have: rollout.json knows it of the stable release.
+    """
     path = home.release(task, version) / MANIFEST_FILE
     try:
-        manifest = Manifest.model_validate_json(path.read_bytes())
+        content = path.read_bytes()
+        manifest = Manifest.model_validate_json(content)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ReleaseNotFoundError(task, version, list_versions(home, task)) from error
     except OSError as error:
@@ -43,15 +48,21 @@ def read_manifest(home: Home, task: str, version: str) -> Manifest:
         raise ReleaseCorruptError(task, version, f"{MANIFEST_FILE} is malformed: {describe_problems(error)}") from error
     if (manifest.task, manifest.version) != (task, version):
         raise ReleaseCorruptError(task, version, f"its manifest says it is {manifest.task}/{manifest.version}.")
+    found = hashlib.sha256(content).hexdigest()
+    if sha256 is not None and found != sha256:
+        raise ReleaseCorruptError(
+            task, version, f"{MANIFEST_FILE} has sha256 {found[:12]}.., rollout.json says {sha256[:12]}..."
+        )
     return manifest
 
 
-def verify_release(home: Home, task: str, version: str) -> Manifest:
+def verify_release(home: Home, task: str, version: str, *, sha256: str | None = None) -> Manifest:
     """The manifest of a release whose every file has the size and sha256 that it names.
 
-    Raises ReleaseNotFoundError or ReleaseCorruptError, naming the first file that differs.
+    `sha256` is that of the manifest, where it is known. Raises ReleaseNotFoundError or ReleaseCorruptError, naming the
+    first file that differs.
     """
-    manifest = read_manifest(home, task, version)
+    manifest = read_manifest(home, task, version, sha256=sha256)
     folder = home.release(task, version)
     for name in REQUIRED_FILES:
         if name not in manifest.files:

@@ -7,10 +7,11 @@ from typing import Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from contracts.errors import RolloutError
-from contracts.files import locked, write_atomic
+from contracts.files import locked, sha256_file, write_atomic
 from contracts.home import Home
+from contracts.release import MANIFEST_FILE
 from contracts.release_store import list_versions, verify_release
-from contracts.schema import TASK_NAME, VERSION, Contract
+from contracts.schema import SHA256, TASK_NAME, VERSION, Contract
 from contracts.task import describe_problems
 
 _HISTORY = 100
@@ -23,6 +24,7 @@ class RolloutChange(Contract):
     action: Literal["promote", "rollback"]
     version: str = Field(pattern=VERSION)
     replaced: str | None = Field(None, pattern=VERSION)
+    manifest_sha256: str | None = Field(None, pattern=SHA256, description="of the version's manifest.json at the time")
     by: str
     reason: str
 
@@ -38,6 +40,12 @@ class Rollout(Contract):
     canary: str | None = Field(None, pattern=VERSION)
     canary_share: float = Field(0.0, ge=0, le=1)
     history: tuple[RolloutChange, ...] = ()
+
+    @property
+    def stable_sha256(self) -> str | None:
+        """What the stable release's manifest.json must have; None where it was chosen by writing the file."""
+        signed = (change.manifest_sha256 for change in reversed(self.history) if change.version == self.stable)
+        return next(signed, None)
 
     @model_validator(mode="after")
     def _canary_with_share(self) -> Self:
@@ -75,7 +83,7 @@ def promote(
     with locked(home.releases(task) / ".rollout.lock"):
         current = _read_or_none(home, task)
         if current is not None and current.stable == version:
-            return current
+            return _signed_again(home, current)
         if expected is not None and (current is None or current.stable != expected):
             raise RolloutError(
                 f"Task {task}: expected release {expected} to serve when {version} replaces it, found "
@@ -125,6 +133,20 @@ def _read_or_none(home: Home, task: str) -> Rollout | None:
         return None
 
 
+def _signed_again(home: Home, current: Rollout) -> Rollout:
+    """The same release stays stable; where it was published anew under its version, its present manifest counts."""
+    found = sha256_file(home.release(current.task, current.stable) / MANIFEST_FILE)
+    if current.stable_sha256 in (None, found):
+        return current
+    history = tuple(
+        change.model_copy(update={"manifest_sha256": found}) if change.version == current.stable else change
+        for change in current.history
+    )
+    signed = current.model_copy(update={"history": history, "generation": current.generation + 1})
+    write_atomic(home.rollout(current.task), signed.model_dump_json(indent=2).encode())
+    return signed
+
+
 def _write(
     home: Home,
     task: str,
@@ -141,6 +163,7 @@ def _write(
         action=action,
         version=version,
         replaced=current.stable if current else None,
+        manifest_sha256=sha256_file(home.release(task, version) / MANIFEST_FILE),
         by=by,
         reason=reason,
     )

@@ -24,12 +24,12 @@ class Baseline:
     threshold: float  # of average thresholded confidence
 
 
-def load_baseline(home: Home, task: str, version: str) -> Baseline:
-    """Read a release's manifest and reference; the model itself is not opened.
+def load_baseline(home: Home, task: str, version: str, sha256: str | None = None) -> Baseline:
+    """Read a release's manifest (of this sha256, where it is known) and reference; the model itself is not opened.
 
     Raises ReleaseNotFoundError, ReleaseCorruptError or ReferenceError.
     """
-    manifest = read_manifest(home, task, version)
+    manifest = read_manifest(home, task, version, sha256=sha256)
     entry = manifest.files.get(REFERENCE_FILE)
     if entry is None:
         raise ReleaseCorruptError(task, version, f"its manifest does not list {REFERENCE_FILE}.")

@@ -82,7 +82,7 @@ def evaluate_pending(
             return Look((), None)
         if watch.baseline is None or watch.baseline.manifest.version != rollout.stable:
             watch.baseline = None
-            watch.baseline = load_baseline(home, task, rollout.stable)
+            watch.baseline = load_baseline(home, task, rollout.stable, rollout.stable_sha256)
         found = load_state(home, task)
         state = turned_back(found, now)
         if state != found:

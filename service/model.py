@@ -117,12 +117,13 @@ class LoadedRelease:
         return BatchOutput(scored.indices, scored.scores, logits, projections)
 
 
-def load_release(home: Home, task: str, version: str, *, threads: int) -> LoadedRelease:
+def load_release(home: Home, task: str, version: str, *, threads: int, sha256: str | None = None) -> LoadedRelease:
     """Verify a release's checksums, load it, and answer one text with it.
 
-    `threads` are those of one session run. Raises ReleaseNotFoundError or ReleaseCorruptError.
+    `threads` are those of one session run; `sha256` is that of the manifest, where it is known. Raises
+    ReleaseNotFoundError or ReleaseCorruptError.
     """
-    manifest = verify_release(home, task, version)
+    manifest = verify_release(home, task, version, sha256=sha256)
     folder = home.release(task, version)
     options = _runtime.SessionOptions()
     options.intra_op_num_threads = threads

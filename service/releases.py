@@ -164,12 +164,12 @@ class Releases:
         if state.task not in self._states:
             # Known before it is loaded, so that a request meanwhile is told to wait and not that there is no such task.
             self._states = {**self._states, state.task: replace(state, seen=None)}
-        return self._loaded(state, rollout.stable)
+        return self._loaded(state, rollout)
 
-    def _loaded(self, state: TaskState, version: str) -> TaskState:
-        started = time.monotonic()
+    def _loaded(self, state: TaskState, rollout: Rollout) -> TaskState:
+        version, started = rollout.stable, time.monotonic()
         try:
-            release = load_release(self._home, state.task, version, threads=self._threads)
+            release = load_release(self._home, state.task, version, threads=self._threads, sha256=rollout.stable_sha256)
         except (PerennialError, OSError) as error:
             self._metrics.release_failures.labels(state.task).inc()
             return _tried_later(state, str(error))

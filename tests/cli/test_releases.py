@@ -77,6 +77,13 @@ def test_show_verifies_and_a_flipped_byte_is_told(two: Home, capsys: pytest.Capt
     assert "rollback support" in error
 
 
+def test_a_manifest_that_was_changed_after_its_promotion_is_told(two: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    manifest = two.release("support", "0002") / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"temperature": 1.0', '"temperature": 9.0'))
+    assert run(two, "releases", "show", "support") == 1
+    assert "manifest.json has sha256" in capsys.readouterr().err
+
+
 def test_a_corrupt_release_cannot_be_promoted(two: Home, capsys: pytest.CaptureFixture[str]) -> None:
     (two.release("support", "0001") / MODEL_FILE).write_bytes(b"")
     assert run(two, "releases", "promote", "support", "0001") == 1

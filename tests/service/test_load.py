@@ -21,7 +21,7 @@ from contracts.log import Cursor, read_new
 from contracts.records import PredictionRecord
 from contracts.release import MANIFEST_FILE, MODEL_FILE, TOKENIZER_FILE, FileEntry, Manifest
 from contracts.release_store import read_manifest
-from contracts.rollout import promote, rollback
+from contracts.rollout import promote, read_rollout, rollback
 from service.metrics import ServiceMetrics
 from service.releases import Releases
 
@@ -204,6 +204,18 @@ def replace_signed(home: Home, task: str, name: str, content: bytes) -> None:
     entry = FileEntry(sha256=sha256_file(folder / name), size=len(content))
     changed = manifest.model_copy(update={"files": {**manifest.files, name: entry}})
     write_atomic(folder / MANIFEST_FILE, changed.model_dump_json(by_alias=True).encode())
+    rollout = read_rollout(home, task)
+    assert rollout is not None
+    digest = sha256_file(folder / MANIFEST_FILE)
+    history = tuple(change.model_copy(update={"manifest_sha256": digest}) for change in rollout.history)
+    write_atomic(home.rollout(task), rollout.model_copy(update={"history": history}).model_dump_json().encode())
+
+
+def swapped_labels(home: Home, task: str) -> None:
+    """Well-formed, and every answer would be wrong."""
+    path = home.release(task, "0001") / MANIFEST_FILE
+    manifest = json.loads(path.read_bytes())
+    path.write_text(json.dumps({**manifest, "labels": manifest["labels"][::-1]}))
 
 
 def other_graph(home: Home, task: str) -> None:
@@ -222,6 +234,7 @@ DAMAGES = (
     remove_release,
     cut_tokenizer,
     cut_manifest,
+    swapped_labels,
     cut_rollout,
     empty_rollout,
     link_rollout_to_itself,

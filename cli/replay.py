@@ -58,7 +58,7 @@ class Traffic:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
     parser.add_argument("file", help="CSV, TSV, JSONL or Parquet with a text column")
-    parser.add_argument("--task", required=True, help="the task to send to")
+    parser.add_argument("--task", help="the task to send to (default: the one that is served, if it is the only one)")
     parser.add_argument("--labels", action="store_true", help="the file has labels: measure accuracy, send feedback")
     parser.add_argument(
         "--feedback", type=float, default=1.0, metavar="SHARE", help="share of texts whose label is sent (default: 1)"
@@ -99,9 +99,10 @@ def run(options: argparse.Namespace) -> int:
         texts, labels = [row.text for row in rows], [row.label for row in rows][: options.limit]
     else:
         texts = read_texts(options.file, text_column=options.text_column)
+    url = _checked(options.url)
     traffic = Traffic(
-        url=_checked(options.url),
-        task=options.task,
+        url=url,
+        task=options.task or _only_task(url),
         texts=texts[: options.limit],
         labels=labels,
         feedback_share=options.feedback,
@@ -182,10 +183,7 @@ async def _post(client: httpx.AsyncClient, path: str, payload: dict[str, object]
         try:
             response = await client.post(path, json=payload)
         except httpx.HTTPError as error:
-            raise ReplayError(
-                f"Expected a Perennial service at {client.base_url}, found none "
-                f"({type(error).__name__}). Start one with `perennial serve` or `perennial up`."
-            ) from error
+            raise _absent(str(client.base_url), error) from error
         if response.status_code in (429, 503):
             # Retry-After may be a date, too.
             wanted = response.headers.get("retry-after", "1")
@@ -203,12 +201,33 @@ async def _post(client: httpx.AsyncClient, path: str, payload: dict[str, object]
     return None
 
 
+def _only_task(url: str) -> str:
+    """The task that a service serves. Raises ReplayError when there are others, or none."""
+    try:
+        models = httpx.get(f"{url}/v1/models", timeout=30.0).raise_for_status().json()["models"]
+        served = sorted(str(model["name"]) for model in models if model["version"] is not None)
+    except (httpx.HTTPStatusError, ValueError, KeyError, TypeError) as error:
+        raise _foreign(url) from error
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise _absent(url, error) from error
+    if len(served) != 1:
+        raise ReplayError(f"Expected one served task at {url}, found: {', '.join(served) or 'none'}. Name it: --task.")
+    return served[0]
+
+
 def _prediction(body: dict[str, Any], url: str) -> dict[str, str]:
     try:
         found = body["predictions"][0]
         return {"id": str(found["id"]), "label": str(found["label"]), "version": str(body["model_version"])}
     except (KeyError, IndexError, TypeError) as error:
         raise _foreign(url) from error
+
+
+def _absent(url: str, error: Exception) -> ReplayError:
+    return ReplayError(
+        f"Expected a Perennial service at {url}, found none ({type(error).__name__}). "
+        "Start one with `perennial serve` or `perennial up`."
+    )
 
 
 def _foreign(url: str) -> ReplayError:

@@ -70,7 +70,7 @@ class Perennial:
 
     def replay(self, file: Path, *, feedback: float) -> float:
         """Send a file as traffic; returns the accuracy, 0..1."""
-        words = ["replay", str(file), "--task", "support", "--labels", "--feedback", str(feedback), "--url", self.url]
+        words = ["replay", str(file), "--labels", "--feedback", str(feedback), "--url", self.url]
         done = subprocess.run([*_command(), *words, "--json"], capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise StepFailedError(f"`perennial {' '.join(words)}` ended with {done.returncode}: {done.stderr.strip()}")

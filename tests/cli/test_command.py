@@ -23,7 +23,7 @@ def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str
 
 
 def test_a_wrong_command_line_exits_with_2(capsys: pytest.CaptureFixture[str]) -> None:
-    for words in ([], ["nothing"], ["train"], ["replay", "x.csv"]):
+    for words in ([], ["nothing"], ["train"], ["replay"]):
         with pytest.raises(SystemExit) as ended:
             main(words)
         assert ended.value.code == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -14,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
+from cli.main import main
 from contracts import metrics as names
 
 PREDICT = "/v1/models/support:predict"
@@ -340,3 +342,9 @@ def test_bentoml_s_page_may_load_nothing_from_elsewhere(shared: Any) -> None:
     page = shared.get("/")
     assert page.status_code == 200
     assert "default-src 'self'" in page.headers["content-security-policy"]
+
+
+def test_a_replay_to_several_tasks_asks_which(shared: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "texts.csv").write_text("text\ninvoice please\n", encoding="utf-8")
+    assert main(["replay", str(tmp_path / "texts.csv"), "--url", shared.url]) == 1
+    assert "found: orders, support. Name it: --task" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import shutil
@@ -59,9 +60,12 @@ def freeze(home: Home, request: RetrainRequest, collected: Collected) -> bool:
         )
         final = request.model_copy(update={"snapshot": snapshot})
         write_atomic(staged / REQUEST_FILE, final.model_dump_json(indent=2, by_alias=True).encode())
-        if (parent / request.id).exists():
-            return False
-        staged.rename(parent / request.id)
+        try:
+            staged.rename(parent / request.id)
+        except OSError as error:
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                return False
+            raise
         sync_folder(parent)
     finally:
         shutil.rmtree(staged, ignore_errors=True)

@@ -105,6 +105,7 @@ class LimitSpec(Contract):
 
     max_instances: int = Field(64, ge=1, le=4096)
     max_text_chars: int = Field(10_000, ge=1)
+    long_texts: Literal["refuse", "truncate"] = Field("refuse", description="what becomes of texts above that")
     log_text: bool = Field(True, description="False: the prediction log holds a digest instead of the text")
 
 

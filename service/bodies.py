@@ -1,56 +1,72 @@
-"""Request bodies: bytes in, checked values out; pure. Each problem found names its place in the body."""
+"""Bodies of /v1: bytes in, checked values out; pure. Each problem found names its place in the body."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
-from itertools import islice
-
-import orjson
+from dataclasses import dataclass
 
 from contracts.task import LimitSpec
-from service.errors import BodyMalformedError, RequestInvalidError, Violation, listed
+from service.errors import Violation, listed
+from service.json_values import decode_object, kind_of, list_field, refuse, unknown_fields
+from service.requests import (
+    Options,
+    PredictRequest,
+    are_plain,
+    check_count,
+    check_options,
+    id_problem,
+    read_texts,
+)
 
-# Enough to mend a request by, and an answer that stays small whatever was sent.
-_MOST_VIOLATIONS = 20
 _MAX_FEEDBACK_ITEMS = 4096
-_SURROGATES = (0xD800, 0xDFFF)
 
 
-def predict_texts(body: bytes, limits: LimitSpec) -> list[str]:
-    """Texts of `{"instances": ["text" or {"text": "text"}, ...]}`, in order.
+def predict_request(body: bytes, limits: LimitSpec, labels: int) -> PredictRequest:
+    """`{"instances": ["text" or {"text": ..., "id": ...}, ...], "parameters": {...}}`; `labels` is their number.
 
     Raises BodyMalformedError or RequestInvalidError.
     """
-    instances = _list_field(_object(body), "instances", limits.max_instances, "texts to predict")
-    texts: list[str] = []
-    violations: list[Violation] = []
-    for index, instance in enumerate(instances):
-        pointer = f"#/instances/{index}"
-        text = instance
-        if isinstance(instance, dict):
-            violations += _unknown_fields(instance, {"text"}, pointer)
-            if "text" not in instance:
-                violations.append(
-                    Violation(pointer, 'Expected a text or {"text": "..."}; the field `text` is missing.')
-                )
-                continue
-            text, pointer = instance["text"], f"{pointer}/text"
-        problem = _text_problem(text, limits.max_text_chars)
-        if problem is not None:
-            violations.append(Violation(pointer, problem))
-        else:
-            texts.append(str(text))
-    _refuse(violations)
-    return texts
+    found = decode_object(body)
+    plain = found.get("instances")
+    if (
+        len(found) == 1
+        and type(plain) is list
+        and 0 < len(plain) <= limits.max_instances
+        and are_plain(plain, limits.max_text_chars)
+    ):
+        return PredictRequest(plain)
+    refuse(unknown_fields(found, {"instances", "parameters"}, "#"))
+    instances = list_field(found, "instances", "texts to predict")
+    check_count(len(instances), limits.max_instances, "#/instances")
+    options = check_options(found["parameters"], labels, "#/parameters") if "parameters" in found else Options()
+    named = _read_instances(instances)
+    read = read_texts(named.values, limits, named.pointers)
+    refuse(named.violations + read.violations)
+    return PredictRequest(
+        texts=read.texts,
+        ids=named.ids if any(named.ids) else None,
+        top_k=options.top_k,
+        version=options.version,
+        key=options.key,
+        cut=read.cut,
+    )
+
+
+def predict_texts(body: bytes, limits: LimitSpec) -> list[str]:
+    """The texts of `predict_request`."""
+    return predict_request(body, limits, 1).texts
+
+
+def typed_request(instances: list[str], limits: LimitSpec) -> PredictRequest:
+    """The same rules for texts that came in another way than as a JSON body. Raises RequestInvalidError."""
+    check_count(len(instances), limits.max_instances, "#/instances")
+    read = read_texts(instances, limits, [f"#/instances/{place}" for place in range(len(instances))])
+    refuse(read.violations)
+    return PredictRequest(read.texts, cut=read.cut)
 
 
 def check_texts(instances: list[str], limits: LimitSpec) -> list[str]:
-    """The same rules for texts that came in another way than as a JSON body. Raises RequestInvalidError."""
-    _check_count(instances, "instances", limits.max_instances, "texts to predict")
-    problems = [(index, _text_problem(text, limits.max_text_chars)) for index, text in enumerate(instances)]
-    _refuse([Violation(f"#/instances/{index}", problem) for index, problem in problems if problem is not None])
-    return instances
+    """The texts of `typed_request`."""
+    return typed_request(instances, limits).texts
 
 
 def feedback_items(body: bytes, labels: tuple[str, ...]) -> list[tuple[str, str]]:
@@ -58,19 +74,25 @@ def feedback_items(body: bytes, labels: tuple[str, ...]) -> list[tuple[str, str]
 
     Raises BodyMalformedError or RequestInvalidError; the latter names the labels that there are.
     """
-    items = _list_field(_object(body), "items", _MAX_FEEDBACK_ITEMS, "labels")
+    found = decode_object(body)
+    refuse(unknown_fields(found, {"items"}, "#"))
+    items = list_field(found, "items", "labels")
+    if not 1 <= len(items) <= _MAX_FEEDBACK_ITEMS:
+        remedy = "Split the request." if items else "Send at least one."
+        detail = f"Expected 1 to {_MAX_FEEDBACK_ITEMS} labels, found {len(items)}. {remedy}"
+        refuse([Violation("#/items", detail)])
     pairs: list[tuple[str, str]] = []
     violations: list[Violation] = []
     for index, item in enumerate(items):
         pointer = f"#/items/{index}"
         if not isinstance(item, dict):
-            violations.append(Violation(pointer, f'Expected {{"id": "...", "label": "..."}}, found {_kind(item)}.'))
+            violations.append(Violation(pointer, f'Expected {{"id": "...", "label": "..."}}, found {kind_of(item)}.'))
             continue
-        wrong = _unknown_fields(item, {"id", "label"}, pointer)
+        wrong = unknown_fields(item, {"id", "label"}, pointer)
         for name in ("id", "label"):
             if not isinstance(item.get(name), str) or not item[name]:
-                found = _kind(item[name]) if name in item else "nothing"
-                wrong.append(Violation(f"{pointer}/{name}", f"Expected a string that is not empty, found {found}."))
+                kind = kind_of(item[name]) if name in item else "nothing"
+                wrong.append(Violation(f"{pointer}/{name}", f"Expected a string that is not empty, found {kind}."))
         if not wrong and item["label"] not in labels:
             shown = ascii(item["label"][:64])
             wrong.append(Violation(f"{pointer}/label", f"Expected one of the labels {listed(labels)}; found {shown}."))
@@ -78,100 +100,43 @@ def feedback_items(body: bytes, labels: tuple[str, ...]) -> list[tuple[str, str]
             violations += wrong
         else:
             pairs.append((item["id"], item["label"]))
-    _refuse(violations)
+    refuse(violations)
     return pairs
 
 
-def _object(body: bytes) -> dict[str, object]:
-    try:
-        found = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        if not body:
-            raise BodyMalformedError("it is empty") from error
-        found = _loads_with_surrogates(body, error)
-    if not isinstance(found, dict):
-        raise RequestInvalidError([Violation("#", f"Expected an object, found {_kind(found)}.")])
-    return found
+@dataclass(frozen=True, slots=True)
+class _Instances:
+    """Instances taken apart, in order; a value that is no text stays as it is."""
+
+    values: list[object]
+    pointers: list[str]
+    ids: list[str | None]
+    violations: list[Violation]
 
 
-def _loads_with_surrogates(body: bytes, error: orjson.JSONDecodeError) -> object:
-    """JSON whose only fault is half a surrogate pair is well formed; its place is found by the checks that follow."""
-    if rb"\u" not in body:
-        raise BodyMalformedError(f"found: {error}") from error
-    try:
-        return json.loads(body, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as second:
-        raise BodyMalformedError(f"found: {error}") from second
-
-
-def _no_constant(name: str) -> object:
-    raise ValueError(name)
-
-
-def _list_field(found: dict[str, object], name: str, most: int, what: str) -> list[object]:
-    _refuse(_unknown_fields(found, {name}, "#"))
-    if name not in found:
-        raise RequestInvalidError([Violation(f"#/{name}", f"Expected a list of {what}; the field is missing.")])
-    value = found[name]
-    if not isinstance(value, list):
-        raise RequestInvalidError([Violation(f"#/{name}", f"Expected a list of {what}, found {_kind(value)}.")])
-    _check_count(value, name, most, what)
-    return value
-
-
-def _check_count(value: list[object] | list[str], name: str, most: int, what: str) -> None:
-    if not 1 <= len(value) <= most:
-        remedy = "Send at least one." if not value else "Split the request."
-        detail = f"Expected 1 to {most} {what}, found {len(value)}. {remedy}"
-        raise RequestInvalidError([Violation(f"#/{name}", detail)])
-
-
-def _text_problem(value: object, max_chars: int) -> str | None:
-    if not isinstance(value, str):
-        return f"Expected a text, found {_kind(value)}."
-    if len(value) > max_chars:
-        return f"Expected at most {max_chars} characters, found {len(value)}. Shorten or split the text."
-    if not value or value.isspace():
-        return "Expected a text; it is empty or only white space."
-    if "\0" in value:
-        return f"Expected text; character {value.index(chr(0))} is NUL (\\u0000)."
-    if not _encodable(value):
-        return "Expected Unicode text; it holds half of a surrogate pair (\\ud800 to \\udfff)."
-    return None
-
-
-def _encodable(value: str) -> bool:
-    return value.isascii() or not any(_SURROGATES[0] <= ord(character) <= _SURROGATES[1] for character in value)
-
-
-def _unknown_fields(found: Mapping[str, object], known: set[str], pointer: str) -> list[Violation]:
-    unknown = (name for name in found if name not in known)
-    return [
-        Violation(f"{pointer}/{_escaped(name)}", f"Unknown field; expected only {', '.join(sorted(known))}.")
-        for name in islice(unknown, _MOST_VIOLATIONS)
-    ]
-
-
-def _escaped(name: str) -> str:
-    """RFC 6901, section 3, kept short and printable."""
-    return ascii(name[:64])[1:-1].replace("~", "~0").replace("/", "~1")
-
-
-def _refuse(violations: list[Violation]) -> None:
-    if violations:
-        raise RequestInvalidError(violations[:_MOST_VIOLATIONS])
-
-
-_KINDS: dict[type, Callable[[object], str]] = {
-    type(None): lambda _: "null",
-    bool: lambda found: "true" if found else "false",
-    int: lambda _: "a number",
-    float: lambda _: "a number",
-    str: lambda found: "a string" if found else "an empty string",
-    list: lambda _: "a list",
-    dict: lambda _: "an object",
-}
-
-
-def _kind(found: object) -> str:
-    return _KINDS[type(found)](found)
+def _read_instances(instances: list[object]) -> _Instances:
+    read = _Instances([], [], [], [])
+    taken: dict[object, int] = {}
+    for index, instance in enumerate(instances):
+        pointer = f"#/instances/{index}"
+        if not isinstance(instance, dict):
+            read.values.append(instance)
+            read.pointers.append(pointer)
+            read.ids.append(None)
+            continue
+        read.violations.extend(unknown_fields(instance, {"text", "id"}, pointer))
+        identifier = instance.get("id")
+        if "id" in instance:
+            problem = id_problem(identifier)
+            if problem is None and taken.setdefault(identifier, index) != index:
+                problem = f"Expected another id than that of instance {taken[identifier]}; each names one prediction."
+            if problem is not None:
+                read.violations.append(Violation(f"{pointer}/id", problem))
+        if "text" not in instance:
+            detail = 'Expected a text or {"text": "..."}; the field `text` is missing.'
+            read.violations.append(Violation(pointer, detail))
+            continue
+        read.values.append(instance["text"])
+        read.pointers.append(f"{pointer}/text")
+        read.ids.append(identifier if isinstance(identifier, str) else None)
+    return read

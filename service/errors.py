@@ -61,6 +61,20 @@ class MediaTypeError(PerennialError):
         )
 
 
+class HeadTooSlowError(PerennialError):
+    """A request line and headers that stopped coming."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"The whole head of a request was expected within {seconds:g} s and did not come.")
+
+
+class HeadTooLargeError(PerennialError):
+    """A request line and headers above the limit."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The request line and headers were expected to be at most {limit} bytes and are more.")
+
+
 class RequestInvalidError(PerennialError):
     """A JSON body that does not say what the route expects."""
 
@@ -69,6 +83,36 @@ class RequestInvalidError(PerennialError):
         more = f" (and {len(violations) - 1} more, see `errors`)" if len(violations) > 1 else ""
         super().__init__(f"{first.pointer}: {first.detail}{more}")
         self.violations = tuple(violations)
+
+
+class ApiKeysError(PerennialError):
+    """API keys that cannot be used. Shows no part of any entry."""
+
+    def __init__(self, source: str, problem: str) -> None:
+        super().__init__(
+            f"API keys of {source}: {problem} Expected one of the variables, with NAME:SECRET (16 to 512 visible "
+            "ASCII characters without commas; `openssl rand -hex 32` makes one) or NAME:sha256=HEX for each key."
+        )
+
+
+class UnauthorizedError(PerennialError):
+    """A caller without a key that is known. Shows nothing of what was sent."""
+
+    def __init__(self, *, given: bool) -> None:
+        found = "one that is not known here" if given else "none"
+        super().__init__(
+            f"An API key was expected, found {found}. Send it as `Authorization: Bearer KEY` or as `X-Api-Key: KEY`."
+        )
+        self.given = given
+
+
+class RateLimitedError(PerennialError):
+    """More texts than a caller may send."""
+
+    def __init__(self, caller: str, rate: float, retry_after: int) -> None:
+        whose = f"Key {caller}" if caller else "All callers together"
+        super().__init__(f"{whose} may send {rate:g} texts a second here. Try again in {retry_after} s, or send fewer.")
+        self.retry_after = retry_after
 
 
 class TaskUnknownError(PerennialError):

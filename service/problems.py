@@ -11,16 +11,20 @@ from service.errors import (
     BodyMalformedError,
     BodyTooLargeError,
     BodyTooSlowError,
+    HeadTooLargeError,
+    HeadTooSlowError,
     MediaTypeError,
     MethodNotAllowedError,
     NotReadyError,
     PredictionUnknownError,
     QueueFullError,
+    RateLimitedError,
     RequestInvalidError,
     RouteUnknownError,
     StoppingError,
     TaskNotServedError,
     TaskUnknownError,
+    UnauthorizedError,
 )
 
 CONTENT_TYPE = b"application/problem+json"
@@ -32,6 +36,10 @@ TABLE: dict[type[Exception], tuple[int, str, str]] = {
     RequestInvalidError: (422, "invalid-request", "The body is not what this route expects"),
     BodyTooLargeError: (413, "body-too-large", "The body is too large"),
     BodyTooSlowError: (408, "body-too-slow", "The body did not come in time"),
+    HeadTooSlowError: (408, "head-too-slow", "The request did not come in time"),
+    HeadTooLargeError: (431, "head-too-large", "The headers are too large"),
+    UnauthorizedError: (401, "unauthorized", "The caller is not known"),
+    RateLimitedError: (429, "rate-limited", "The caller sends too much"),
     MediaTypeError: (415, "unsupported-media-type", "The body is not of a type that is read here"),
     RouteUnknownError: (404, "unknown-route", "There is nothing at this address"),
     MethodNotAllowedError: (405, "method-not-allowed", "This address does not answer that method"),
@@ -84,8 +92,12 @@ def problem_of(error: Exception, instance: str) -> Problem:
         ]
     elif isinstance(error, MethodNotAllowedError):
         headers.append((b"allow", ", ".join(error.allowed).encode()))
-    elif isinstance(error, QueueFullError):
+    elif isinstance(error, UnauthorizedError):
+        # RFC 6750, section 3: no error code for a request without any key.
+        problem = b', error="invalid_token"' if error.given else b""
+        headers.append((b"www-authenticate", b'Bearer realm="perennial"' + problem))
+    elif isinstance(error, QueueFullError | RateLimitedError):
         headers.append((b"retry-after", str(error.retry_after).encode()))
-    elif isinstance(error, BodyTooLargeError | BodyTooSlowError | StoppingError):
+    elif isinstance(error, BodyTooLargeError | BodyTooSlowError | HeadTooLargeError | HeadTooSlowError | StoppingError):
         headers.append((b"connection", b"close"))
     return Problem(status, orjson.dumps(content), headers)

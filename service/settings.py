@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from contracts.errors import SettingsError
 from contracts.home import HOME_VARIABLE, Home
+from service.access import format_keys, parse_keys
 
 # Kubernetes and Docker set PERENNIAL_PORT, PERENNIAL_SERVICE_HOST and the like for a service named `perennial`;
 # none of these names can be one of theirs.
@@ -24,7 +26,17 @@ VARIABLES = {
     "log_queue_bytes": "PERENNIAL_LOG_QUEUE_BYTES",
     "max_body_bytes": "PERENNIAL_MAX_BODY_BYTES",
     "drain_seconds": "PERENNIAL_DRAIN_SECONDS",
+    "api_keys": "PERENNIAL_API_KEYS",
+    "api_keys_file": "PERENNIAL_API_KEYS_FILE",
+    "rate_limit": "PERENNIAL_RATE_LIMIT",
+    "rate_burst": "PERENNIAL_RATE_BURST",
+    "metrics_port": "PERENNIAL_METRICS_PORT",
+    "traces": "PERENNIAL_TRACES",
+    "head_seconds": "PERENNIAL_HEAD_SECONDS",
+    "keep_alive_seconds": "PERENNIAL_KEEP_ALIVE_SECONDS",
 }
+# Without a value these are off, and one that is there but empty is a mistake that would open the door.
+_NEVER_EMPTY = ("api_keys", "api_keys_file")
 
 _RANGES: dict[str, tuple[float, float]] = {
     "port": (0, 65535),
@@ -36,6 +48,11 @@ _RANGES: dict[str, tuple[float, float]] = {
     "log_queue_bytes": (1024, 2**40),
     "max_body_bytes": (1024, 2**31),
     "drain_seconds": (0, 3600),
+    "rate_limit": (0, 1e9),
+    "rate_burst": (0, 1e9),
+    "metrics_port": (0, 65535),
+    "head_seconds": (0.1, 3600),
+    "keep_alive_seconds": (0.1, 3600),
 }
 
 
@@ -54,6 +71,14 @@ class ServiceSettings:
     log_queue_bytes: int = 32 * 2**20  # prediction records that may wait for the disk
     max_body_bytes: int = 4 * 2**20
     drain_seconds: float = 15.0  # for answering what was accepted, once told to stop
+    api_keys: str = field(default="", repr=False)  # digests of keys as `access.format_keys` writes them; "": none
+    api_keys_file: Path | None = None  # followed; instead of api_keys
+    rate_limit: float = 0.0  # texts a second for each key, of all workers together; 0: none
+    rate_burst: float = 0.0  # texts at once after a pause; 0: one second's worth
+    metrics_port: int = 0  # of /metrics alone, on the same host; 0: on the main port
+    traces: str = ""  # URL of an OTLP collector (http/protobuf); "": none are made
+    head_seconds: float = 10.0  # for the head of a request to come whole
+    keep_alive_seconds: float = 75.0  # that a connection may idle; more than the 60 s of common load balancers
 
     @classmethod
     def from_environment(
@@ -64,13 +89,17 @@ class ServiceSettings:
         `home` may be overridden by a Home or a path. Raises SettingsError naming the variable and what it must be.
         """
         given = {name: value for name, value in (overrides or {}).items() if value is not None}
-        unknown = sorted(given.keys() - {field.name for field in fields(cls)})
+        unknown = sorted(given.keys() - {one.name for one in fields(cls)})
         if unknown:
             raise SettingsError(unknown[0], given[unknown[0]], f"one of {', '.join(['home', *VARIABLES])}")
         home = given.pop("home", None)
         found: dict[str, object] = {
             name: environment[variable] for name, variable in VARIABLES.items() if environment.get(variable)
         }
+        for name in _NEVER_EMPTY:
+            # The value is blank, so that showing it shows no secret.
+            if name not in given and environment.get(VARIABLES[name], "-").strip() == "":
+                raise SettingsError(VARIABLES[name], "", "a value, or no such variable to serve without keys")
         found |= given
         host = str(found.get("host", cls.host))
         if not host.strip():
@@ -89,6 +118,14 @@ class ServiceSettings:
             log_queue_bytes=_integer(found, "log_queue_bytes", cls.log_queue_bytes),
             max_body_bytes=_integer(found, "max_body_bytes", cls.max_body_bytes),
             drain_seconds=_number(found, "drain_seconds", cls.drain_seconds),
+            api_keys=_digests(found),
+            api_keys_file=Path(str(found["api_keys_file"])) if found.get("api_keys_file") else None,
+            rate_limit=_number(found, "rate_limit", cls.rate_limit),
+            rate_burst=_number(found, "rate_burst", cls.rate_burst),
+            metrics_port=_integer(found, "metrics_port", cls.metrics_port),
+            traces=_collector(found),
+            head_seconds=_number(found, "head_seconds", cls.head_seconds),
+            keep_alive_seconds=_number(found, "keep_alive_seconds", cls.keep_alive_seconds),
         )
 
     def to_environment(self) -> dict[str, str]:
@@ -96,7 +133,7 @@ class ServiceSettings:
         values = asdict(self)
         return {
             HOME_VARIABLE: str(self.home.root),
-            **{variable: str(values[name]) for name, variable in VARIABLES.items()},
+            **{variable: str(values[name]) for name, variable in VARIABLES.items() if values[name] not in (None, "")},
         }
 
     def session_threads(self, cores: int) -> int:
@@ -112,6 +149,20 @@ def available_cores() -> int:
     except (OSError, ValueError):
         return cores
     return cores if quota == "max" else max(1, min(cores, math.ceil(int(quota) / int(period))))
+
+
+def _digests(found: Mapping[str, object]) -> str:
+    """Secrets go no further than this."""
+    text = str(found.get("api_keys", ""))
+    return format_keys(parse_keys(text, VARIABLES["api_keys"])) if text else ""
+
+
+def _collector(found: Mapping[str, object]) -> str:
+    url = str(found.get("traces", ""))
+    parts = urlsplit(url)
+    if url and (parts.scheme not in ("http", "https") or not parts.hostname):
+        raise SettingsError(VARIABLES["traces"], url, "a URL such as http://collector:4318")
+    return url
 
 
 def _integer(found: Mapping[str, object], name: str, default: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
@@ -11,32 +12,26 @@ from contracts.files import locked, sha256_file, write_atomic
 from contracts.home import Home
 from contracts.release import MANIFEST_FILE
 from contracts.release_store import list_versions, verify_release
-from contracts.schema import SHA256, TASK_NAME, VERSION, Contract
+from contracts.rollout_history import RolloutChange, gone_back_to, newest
+from contracts.schema import TASK_NAME, VERSION, Contract
 from contracts.task import describe_problems
 
-_HISTORY = 100
-
-
-class RolloutChange(Contract):
-    """One change of the stable release."""
-
-    time: float = Field(description="seconds since the epoch, UTC")
-    action: Literal["promote", "rollback"]
-    version: str = Field(pattern=VERSION)
-    replaced: str | None = Field(None, pattern=VERSION)
-    manifest_sha256: str | None = Field(None, pattern=SHA256, description="of the version's manifest.json at the time")
-    by: str
-    reason: str
+Trial = Literal["canary", "shadow"]
 
 
 class Rollout(Contract):
-    """What the service follows. `generation` rises by one with every change."""
+    """What the service follows. `generation` rises by one with every change.
+
+    A canary answers its share of the callers. A shadow scores its share of the traffic and answers nobody. Each is
+    another release than the stable one, and than the other.
+    """
 
     schema_number: Literal[1] = 1
     task: str = Field(pattern=TASK_NAME)
     generation: int = Field(ge=1)
     stable: str = Field(pattern=VERSION)
     shadow: str | None = Field(None, pattern=VERSION)
+    shadow_share: float = Field(1.0, ge=0, le=1, description="without a shadow it means nothing")
     canary: str | None = Field(None, pattern=VERSION)
     canary_share: float = Field(0.0, ge=0, le=1)
     history: tuple[RolloutChange, ...] = ()
@@ -44,13 +39,27 @@ class Rollout(Contract):
     @property
     def stable_sha256(self) -> str | None:
         """What the stable release's manifest.json must have; None where it was chosen by writing the file."""
-        signed = (change.manifest_sha256 for change in reversed(self.history) if change.version == self.stable)
+        return self.sha256_of(self.stable)
+
+    def sha256_of(self, version: str) -> str | None:
+        """What a release's manifest.json must have; None where it was chosen by writing the file."""
+        signed = (
+            change.manifest_sha256
+            for change in reversed(self.history)
+            if change.version == version and change.action != "end_trial"
+        )
         return next(signed, None)
 
     @model_validator(mode="after")
-    def _canary_with_share(self) -> Self:
+    def _trials_make_sense(self) -> Self:
         if (self.canary is None) != (self.canary_share == 0.0):
             raise ValueError("`canary` and a `canary_share` above 0 go together")
+        if self.shadow is not None and self.shadow_share == 0.0:
+            raise ValueError("`shadow` goes with a `shadow_share` above 0")
+        if self.stable in (self.canary, self.shadow):
+            raise ValueError("`canary` and `shadow` must be other releases than `stable`")
+        if self.canary is not None and self.canary == self.shadow:
+            raise ValueError("`canary` and `shadow` must be two releases")
         return self
 
 
@@ -77,6 +86,8 @@ def promote(
 ) -> Rollout:
     """Make a release the stable one. The release is verified first; promoting the stable one changes nothing.
 
+    From then on everybody gets it: a canary ends, be it the promoted release or another. A shadow, which answers
+    nobody, goes on beside the new stable release, unless it is the promoted one.
     With `expected`, raises RolloutError unless that release is the stable one until then: compare and swap.
     """
     verify_release(home, task, version)
@@ -89,13 +100,14 @@ def promote(
                 f"Task {task}: expected release {expected} to serve when {version} replaces it, found "
                 f"{current.stable if current else 'none'}. Somebody changed the rollout meanwhile; decide anew."
             )
-        return _write(home, task, current, "promote", version, by=by, reason=reason, now=now)
+        return _moved(home, task, current, "promote", version, by=by, reason=reason, now=now)
 
 
 def rollback(home: Home, task: str, *, by: str, reason: str, now: float) -> Rollout:
     """Make the release that served before the stable one serve again.
 
-    Going back twice goes back two releases, not forth again. Raises RolloutError when there is none to go back to.
+    Going back twice goes back two releases, not forth again. It is done when something is wrong, so it ends the canary
+    and the shadow too. Raises RolloutError when there is none to go back to.
     """
     with locked(home.releases(task) / ".rollout.lock"):
         current = read_rollout(home, task)
@@ -106,23 +118,46 @@ def rollback(home: Home, task: str, *, by: str, reason: str, now: float) -> Roll
                 f"Published: {', '.join(list_versions(home, task)) or 'none'}."
             )
         verify_release(home, task, previous)
-        return _write(home, task, current, "rollback", previous, by=by, reason=reason, now=now)
+        return _moved(home, task, current, "rollback", previous, by=by, reason=reason, now=now)
+
+
+def try_canary(home: Home, task: str, version: str, share: float, *, by: str, reason: str, now: float) -> Rollout:
+    """Let a release answer a share (above 0, at most 1) of the callers, in place of the canary before it, if any.
+
+    The release is verified first; a shadow that becomes the canary is a shadow no longer. Raises RolloutError where
+    the release is the stable one, or none serves.
+    """
+    return _try(home, task, "canary", version, share, by=by, reason=reason, now=now)
+
+
+def try_shadow(home: Home, task: str, version: str, share: float = 1.0, *, by: str, reason: str, now: float) -> Rollout:
+    """Let a release score a share (above 0, at most 1) of the traffic, answering nobody.
+
+    The release is verified first; a canary that becomes the shadow is a canary no longer. Raises RolloutError where
+    the release is the stable one, or none serves.
+    """
+    return _try(home, task, "shadow", version, share, by=by, reason=reason, now=now)
+
+
+def end_trial(home: Home, task: str, *, by: str, reason: str, now: float) -> Rollout:
+    """End the canary and the shadow: the stable release alone is left. Raises RolloutError where nothing is tried."""
+    with locked(home.releases(task) / ".rollout.lock"):
+        current = _read_serving(home, task)
+        notes = _end_notes((current.canary, current.shadow), by=by, reason=reason, now=now)
+        if not notes:
+            raise RolloutError(f"Task {task}: neither a canary nor a shadow is tried, so there is nothing to end.")
+        return _write(home, task, current, notes, {**_WITHOUT["canary"], **_WITHOUT["shadow"]})
 
 
 def predecessor(rollout: Rollout) -> str | None:
-    """The release that a rollback would bring back, or None.
+    """The release that a rollback would bring back, or None."""
+    return gone_back_to(rollout.history)
 
-    The history is cut at its old end, so the stack may lack its lower part; each change says what its top was.
-    """
-    stack: list[str] = []
-    for change in rollout.history:
-        if change.action == "promote":
-            if stack[-1:] != [change.replaced]:
-                stack = [] if change.replaced is None else [change.replaced]
-            stack.append(change.version)
-        else:
-            stack = stack[:-1] if stack[-2:-1] == [change.version] else [change.version]
-    return stack[-2] if len(stack) > 1 else None
+
+_WITHOUT: dict[Trial, dict[str, object]] = {
+    "canary": {"canary": None, "canary_share": 0.0},
+    "shadow": {"shadow": None, "shadow_share": 1.0},
+}
 
 
 def _read_or_none(home: Home, task: str) -> Rollout | None:
@@ -131,6 +166,16 @@ def _read_or_none(home: Home, task: str) -> Rollout | None:
         return read_rollout(home, task)
     except RolloutError:
         return None
+
+
+def _read_serving(home: Home, task: str) -> Rollout:
+    current = read_rollout(home, task)
+    if current is None:
+        raise RolloutError(
+            f"Task {task}: expected a release that serves, for another one to be tried beside it; found none. "
+            f"Choose one with `perennial releases promote {task} VERSION`."
+        )
+    return current
 
 
 def _signed_again(home: Home, current: Rollout) -> Rollout:
@@ -147,7 +192,7 @@ def _signed_again(home: Home, current: Rollout) -> Rollout:
     return signed
 
 
-def _write(
+def _moved(
     home: Home,
     task: str,
     current: Rollout | None,
@@ -158,21 +203,80 @@ def _write(
     reason: str,
     now: float,
 ) -> Rollout:
+    """Another release is the stable one from now on, and what was tried beside the old one ends as it must."""
     change = RolloutChange(
         time=now,
         action=action,
         version=version,
         replaced=current.stable if current else None,
-        manifest_sha256=sha256_file(home.release(task, version) / MANIFEST_FILE),
+        manifest_sha256=_signature(home, task, version),
         by=by,
         reason=reason,
     )
-    history = (*(current.history if current else ()), change)[-_HISTORY:]
-    rollout = Rollout(
-        task=task,
-        generation=(current.generation if current else 0) + 1,
-        stable=version,
-        history=history,
+    update: dict[str, object] = {"stable": version, **_WITHOUT["canary"]}
+    ended = [current.canary] if current else []
+    if current is not None and (action == "rollback" or current.shadow == version):
+        update |= _WITHOUT["shadow"]
+        ended.append(current.shadow)
+    # A trial whose release is the stable one now has not failed: the promotion itself is its note.
+    others = [trial for trial in ended if trial != version]
+    notes = _end_notes(others, by=by, reason=f"{action} of {version}: {reason}", now=now)
+    return _write(home, task, current, (*notes, change), update)
+
+
+def _try(
+    home: Home, task: str, role: Trial, version: str, share: float, *, by: str, reason: str, now: float
+) -> Rollout:
+    if not 0 < share <= 1:
+        raise RolloutError(f"Task {task}: expected a share above 0 and at most 1 for the {role}, found {share:g}.")
+    verify_release(home, task, version)
+    with locked(home.releases(task) / ".rollout.lock"):
+        current = _read_serving(home, task)
+        if version == current.stable:
+            raise RolloutError(
+                f"Task {task}: release {version} is the stable one; expected another one as {role}. "
+                f"Published: {', '.join(list_versions(home, task))}."
+            )
+        update: dict[str, object] = {role: version, f"{role}_share": share}
+        if role == "canary" and current.shadow == version:
+            update |= _WITHOUT["shadow"]
+        if role == "shadow" and current.canary == version:
+            update |= _WITHOUT["canary"]
+        signature = _signature(home, task, version)
+        if current.model_copy(update=update) == current and current.sha256_of(version) == signature:
+            return current
+        note = RolloutChange(
+            time=now,
+            action=role,
+            version=version,
+            replaced=current.canary if role == "canary" else current.shadow,
+            share=share,
+            manifest_sha256=signature,
+            by=by,
+            reason=reason,
+        )
+        return _write(home, task, current, (note,), update)
+
+
+def _end_notes(ended: Iterable[str | None], *, by: str, reason: str, now: float) -> tuple[RolloutChange, ...]:
+    return tuple(
+        RolloutChange(time=now, action="end_trial", version=version, by=by, reason=reason)
+        for version in ended
+        if version is not None
+    )
+
+
+def _signature(home: Home, task: str, version: str) -> str:
+    return sha256_file(home.release(task, version) / MANIFEST_FILE)
+
+
+def _write(
+    home: Home, task: str, current: Rollout | None, notes: Sequence[RolloutChange], update: dict[str, object]
+) -> Rollout:
+    kept: dict[str, object] = current.model_dump(exclude={"history"}) if current else {"task": task, "generation": 0}
+    history = (*(current.history if current else ()), *notes)
+    rollout = Rollout.model_validate(
+        {**kept, **update, "generation": (current.generation if current else 0) + 1, "history": newest(history)}
     )
     write_atomic(home.rollout(task), rollout.model_dump_json(indent=2).encode())
     return rollout

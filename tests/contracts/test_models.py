@@ -28,7 +28,8 @@ from contracts.retrain import (
     read_request,
     read_result,
 )
-from contracts.rollout import Rollout, RolloutChange
+from contracts.rollout import Rollout
+from contracts.rollout_history import RolloutChange
 from contracts.verdict import Accuracy, Detector, Verdict, latest_path, read_latest
 
 OUTCOME = PairedOutcome(both_right=80, champion_only=4, candidate_only=11, both_wrong=5)

@@ -59,7 +59,7 @@ def are_plain(instances: Sequence[object], most: int) -> bool:
             or len(text) > most
             or text.isspace()
             or "\0" in text
-            or not _encodable(text)
+            or not encodable(text)
         ):
             return False
     return True
@@ -132,7 +132,7 @@ def option_problem(name: str, value: object) -> str | None:
     elif name == "version":
         if not isinstance(value, str) or len(value) > VERSION_CHARS or _VERSION.fullmatch(value) is None:
             return f'Expected a release\'s version, such as "0002", found {_shown(value)}.'
-    elif name == "key" and (not isinstance(value, str) or not 1 <= len(value) <= KEY_CHARS or not _encodable(value)):
+    elif name == "key" and (not isinstance(value, str) or not 1 <= len(value) <= KEY_CHARS or not encodable(value)):
         return f"Expected a string of 1 to {KEY_CHARS} characters, found {_shown(value)}."
     return None
 
@@ -157,12 +157,13 @@ def _text_problem(value: object, most: int) -> str | None:
         return "Expected a text; it is empty or only white space."
     if "\0" in value:
         return f"Expected text; character {value.index(chr(0))} is NUL (\\u0000)."
-    if not _encodable(value):
+    if not encodable(value):
         return "Expected Unicode text; it holds half of a surrogate pair (\\ud800 to \\udfff)."
     return None
 
 
-def _encodable(value: str) -> bool:
+def encodable(value: str) -> bool:
+    """Whether UTF-8 can say it: half a surrogate pair cannot be sent back."""
     if value.isascii():
         return True
     try:

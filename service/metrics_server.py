@@ -52,6 +52,7 @@ def _listen(host: str, port: int, render: Callable[[], bytes]) -> _MetricsServer
 
 class _MetricsServer(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 64
     block_on_close = False
 
     def __init__(self, family: int, address: Any, render: Callable[[], bytes]) -> None:

@@ -62,6 +62,13 @@ def kind_of(found: object) -> str:
     return _KINDS[type(found)](found)
 
 
+def whole_number(found: object) -> int | None:
+    """A number from 0 without a fraction, however it was written (JSON has one kind); None for all else."""
+    if isinstance(found, float) and found.is_integer():
+        found = int(found)
+    return found if type(found) is int and found >= 0 else None
+
+
 def _loads_with_surrogates(body: bytes, error: orjson.JSONDecodeError) -> object:
     """JSON whose only fault is half a surrogate pair is well formed; its place is found by the checks that follow."""
     if rb"\u" not in body:

@@ -12,7 +12,7 @@ from itertools import chain
 
 from contracts.task import LimitSpec
 from service.errors import RequestInvalidError, Violation
-from service.json_values import decode_object, escaped, kind_of, list_field, refuse, unknown_fields
+from service.json_values import decode_object, escaped, kind_of, list_field, refuse, unknown_fields, whole_number
 from service.requests import PredictRequest, check_count, encodable, option_problem, options_of, read_texts
 
 INPUT = "text"
@@ -68,12 +68,12 @@ def infer_request(
     read = read_texts(tensor.values, limits, tensor.pointers)
     refuse(read.violations)
     options = options_of(parameters, labels)
-    timeout = parameters.get("timeout")
+    timeout = whole_number(parameters.get("timeout"))
     return InferRequest(
         predict=PredictRequest(read.texts, top_k=options.top_k, version=version, key=options.key, cut=read.cut),
         outputs=_wanted(found, parameters.get("binary_data_output") is True, options.top_k > 0),
         id=_request_id(found),
-        timeout=timeout / 1e6 if isinstance(timeout, int) and timeout else None,
+        timeout=timeout / 1e6 if timeout else None,
     )
 
 
@@ -97,7 +97,7 @@ def _parameters(found: Mapping[str, object]) -> dict[str, object]:
         raise RequestInvalidError([Violation("#/parameters", f"Expected an object, found {kind_of(parameters)}.")])
     violations = unknown_fields(parameters, _PARAMETERS, "#/parameters")
     for name, value in parameters.items():
-        if name == "timeout" and (type(value) is not int or value < 0):
+        if name == "timeout" and whole_number(value) is None:
             problem: str | None = f"Expected microseconds as a whole number from 0, found {kind_of(value)}."
         elif name == "binary_data_output" and not isinstance(value, bool):
             problem = f"Expected true or false, found {kind_of(value)}."
@@ -149,17 +149,12 @@ def _read_input(tensor: Mapping[str, object], binary: bytes, limits: LimitSpec) 
 
 
 def _rows(shape: object, most: int) -> int:
-    if (
-        not isinstance(shape, list)
-        or not 1 <= len(shape) <= 2
-        or any(type(size) is not int or size < 0 for size in shape)
-        or (len(shape) == 2 and shape[1] != 1)
-    ):
+    sizes = [whole_number(size) for size in shape[:3]] if isinstance(shape, list) else []
+    if not sizes or sizes[0] is None or sizes[1:] not in ([], [1]):
         shown = ascii(shape)[:64] if isinstance(shape, list) else kind_of(shape)
         raise RequestInvalidError([Violation("#/inputs/0/shape", f"Expected [n] or [n, 1], found {shown}.")])
-    rows = int(shape[0])
-    check_count(rows, most, "#/inputs/0/shape")
-    return rows
+    check_count(sizes[0], most, "#/inputs/0/shape")
+    return sizes[0]
 
 
 def _binary_size(tensor: Mapping[str, object]) -> int | None:
@@ -170,9 +165,9 @@ def _binary_size(tensor: Mapping[str, object]) -> int | None:
     refuse(unknown_fields(parameters, {"binary_data_size"}, where))
     if "binary_data_size" not in parameters:
         return None
-    size = parameters["binary_data_size"]
-    if type(size) is not int or size < 0:
-        detail = f"Expected a number of bytes, found {kind_of(size)}."
+    size = whole_number(parameters["binary_data_size"])
+    if size is None:
+        detail = f"Expected a number of bytes, found {kind_of(parameters['binary_data_size'])}."
         raise RequestInvalidError([Violation(f"{where}/binary_data_size", detail)])
     return size
 

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from contracts.schema import VERSION
 from contracts.task import LimitSpec
 from service.errors import RequestInvalidError, Violation
-from service.json_values import escaped, kind_of, refuse, unknown_fields
+from service.json_values import escaped, kind_of, refuse, unknown_fields, whole_number
 
 KEY_CHARS = 256
+# Above the number of labels of any task; more is a slip of the pen.
+MOST_SCORES = 10_000
 VERSION_CHARS = 16
 CALLER_ID = r"^[A-Za-z0-9._:~-]{1,64}$"
 # An id of this form claims to be one of ours (service/prediction_ids.py), and those prove themselves.
@@ -111,8 +113,8 @@ def check_options(found: object, labels: int, pointer: str) -> Options:
 
 def options_of(checked: Mapping[str, object], labels: int) -> Options:
     """Options from values in which `option_problem` found nothing."""
-    top_k, version, key = checked.get("top_k", 0), checked.get("version"), checked.get("key")
-    wanted = labels if checked.get("all_scores") else top_k if isinstance(top_k, int) else 0
+    version, key = checked.get("version"), checked.get("key")
+    wanted = labels if checked.get("all_scores") else whole_number(checked.get("top_k")) or 0
     return Options(
         top_k=min(wanted, labels),
         version=version if isinstance(version, str) else None,
@@ -123,9 +125,10 @@ def options_of(checked: Mapping[str, object], labels: int) -> Options:
 def option_problem(name: str, value: object) -> str | None:
     """What is wrong with the value of an option, if anything is; of names that are no option nothing is said."""
     if name == "top_k":
-        if type(value) is not int or value < 1:
+        number = whole_number(value)
+        if number is None or not 1 <= number <= MOST_SCORES:
             shown = repr(value)[:40] if type(value) in (int, float) else kind_of(value)
-            return f"Expected a whole number from 1, found {shown}."
+            return f"Expected a whole number from 1 to {MOST_SCORES}, found {shown}."
     elif name == "all_scores":
         if not isinstance(value, bool):
             return f"Expected true or false, found {kind_of(value)}."

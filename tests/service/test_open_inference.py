@@ -121,7 +121,7 @@ def tensor(**changes: object) -> dict[str, object]:
         ({"inputs": [tensor(shape=[3])]}, "#/inputs/0/shape"),
         ({"inputs": [tensor(shape=[1, 2])]}, "#/inputs/0/shape"),
         ({"inputs": [tensor(shape=[-1])]}, "#/inputs/0/shape"),
-        ({"inputs": [tensor(shape=[2.0])]}, "#/inputs/0/shape"),
+        ({"inputs": [tensor(shape=[2.5])]}, "#/inputs/0/shape"),
         ({"inputs": [tensor(shape=[0], data=[])]}, "#/inputs/0/shape"),
         ({"inputs": [tensor(shape=[10**9], data=["a"])]}, "#/inputs/0/shape"),
         ({"inputs": [tensor(data=None)]}, "#/inputs/0/data"),

@@ -130,6 +130,16 @@ class TaskNotServedError(PerennialError):
         super().__init__(f"Task {task} is not served yet: {problem}")
 
 
+class VersionNotServedError(PerennialError):
+    """A release that was asked for by its version and is not loaded."""
+
+    def __init__(self, task: str, version: str, served: Sequence[str]) -> None:
+        super().__init__(
+            f"Task {task}: expected a version that is loaded, found {version[:64]!r}. There are: {', '.join(served)}. "
+            f"Ask for one of them or for none, or try that release with `perennial releases canary {task} VERSION`."
+        )
+
+
 class NotReadyError(PerennialError):
     """The service cannot answer for everything it should."""
 

@@ -25,6 +25,7 @@ from service.errors import (
     TaskNotServedError,
     TaskUnknownError,
     UnauthorizedError,
+    VersionNotServedError,
 )
 
 CONTENT_TYPE = b"application/problem+json"
@@ -44,6 +45,7 @@ TABLE: dict[type[Exception], tuple[int, str, str]] = {
     RouteUnknownError: (404, "unknown-route", "There is nothing at this address"),
     MethodNotAllowedError: (405, "method-not-allowed", "This address does not answer that method"),
     TaskUnknownError: (404, "unknown-task", "There is no such task"),
+    VersionNotServedError: (404, "version-not-served", "That release of the task is not loaded"),
     PredictionUnknownError: (404, "unknown-prediction", "There is no such prediction"),
     TaskNotServedError: (503, "task-not-served", "No release of this task is loaded"),
     NotReadyError: (503, "not-ready", "The service is not ready"),

@@ -6,52 +6,36 @@ import logging
 import re
 import threading
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 
 from contracts.errors import PerennialError
 from contracts.home import Home
-from contracts.rollout import Rollout, predecessor, read_rollout
+from contracts.records import Role
+from contracts.rollout import Rollout, Trial, read_rollout
 from contracts.schema import TASK_NAME
 from service.errors import NotReadyError, TaskNotServedError, TaskUnknownError
 from service.metrics import ServiceMetrics
 from service.model import LoadedRelease, load_release
+from service.task_state import FIRST_RETRY_SECONDS, Fingerprint, Routed, TaskState, placed, tried_later
+
+__all__ = ["Releases", "Routed", "TaskState"]
 
 logger = logging.getLogger(__name__)
 
-_FIRST_RETRY_SECONDS = 2.0
-_LAST_RETRY_SECONDS = 60.0
-
-Fingerprint = tuple[int, int, int]
+_DUTIES: dict[Role, str] = {
+    "stable": "answers",
+    "canary": "answers {share:.3g} of the callers, as the canary,",
+    "shadow": "scores {share:.3g} of the traffic unseen, as the shadow,",
+}
 _UNREADABLE: Fingerprint = (-1, -1, -1)
 
 
-@dataclass(frozen=True)
-class TaskState:
-    """What is known of one task. A change is a new state, put in place of the old one at once."""
-
-    task: str
-    release: LoadedRelease | None = None
-    rollout: Rollout | None = None
-    problem: str | None = None  # why the release that the rollout wants is not the one that answers
-    seen: Fingerprint | None = None  # of rollout.json when it was last read
-    retry_at: float | None = None  # monotonic time of the next try to load
-    retry_seconds: float = _FIRST_RETRY_SECONDS
-
-    @property
-    def previous(self) -> str | None:
-        """The release that a rollback would bring back."""
-        return predecessor(self.rollout) if self.rollout else None
-
-    @property
-    def state(self) -> str:
-        """`serving`, `degraded` (an older release answers than is wanted), or `unavailable`."""
-        if self.release is None:
-            return "unavailable"
-        return "degraded" if self.problem else "serving"
-
-
 class Releases:
-    """The releases that answer, one a task. Loading happens in a thread of its own, beside the requests."""
+    """The releases of each task: the one that answers, and what is tried beside it.
+
+    Loading happens in a thread of its own, beside the requests.
+    """
 
     def __init__(self, home: Home, *, threads: int, poll_seconds: float, metrics: ServiceMetrics) -> None:
         self._home = home
@@ -91,11 +75,25 @@ class Releases:
         return state
 
     def serving(self, task: str) -> LoadedRelease:
-        """The release that answers now. Raises TaskUnknownError or TaskNotServedError."""
-        state = self.state(task)
-        if state.release is None:
-            raise TaskNotServedError(task, state.problem or "its release is being loaded. Try again in a moment.")
-        return state.release
+        """The stable release. Raises TaskUnknownError or TaskNotServedError."""
+        return self.route(task, None, None).release
+
+    def route(self, task: str, key: str | None, version: str | None) -> Routed:
+        """Which loaded release answers a request: see `TaskState.route`.
+
+        Raises TaskUnknownError, TaskNotServedError or VersionNotServedError.
+        """
+        return self.state(task).route(key, version)
+
+    def shadow(self, task: str) -> Routed | None:
+        """The release that scores a share of the traffic unseen, if any."""
+        state = self._states.get(task)
+        return state.shadow if state is not None else None
+
+    def labels(self, task: str) -> frozenset[str]:
+        """What feedback may say: the labels of every loaded release. Raises as `route` does."""
+        self.serving(task)
+        return self.state(task).labels
 
     def check_ready(self) -> None:
         """Raises NotReadyError saying what is missing, unless something is served and nothing is still loading.
@@ -108,7 +106,7 @@ class Releases:
         missing = [
             f"Task {state.task}: its release is being loaded."
             for state in self.states()
-            if state.release is None and state.rollout is not None and state.problem is None
+            if state.release is None and state.rollout is not None and state.stable_problem is None
         ]
         if missing:
             raise NotReadyError(missing)
@@ -139,58 +137,97 @@ class Releases:
         for task in sorted(named | self._states.keys()):
             if self._stopping.is_set():
                 return
-            before = self._states.get(task) or TaskState(task)
-            after = self._updated(before)
-            if after is not before:
-                self._put(before, after)
+            self._update(self._states.get(task) or TaskState(task))
 
-    def _updated(self, state: TaskState) -> TaskState:
+    def _update(self, state: TaskState) -> None:
         seen = self._fingerprint(state.task)
         due = state.retry_at is not None and time.monotonic() >= state.retry_at
         if seen == state.seen and not due and state.task in self._states:
-            return state
+            return
         state = replace(state, seen=seen, retry_at=None)
         try:
             rollout = read_rollout(self._home, state.task)
         except PerennialError as error:
             # What cannot be read now (too many open files) may be read later, without being written anew.
-            return _tried_later(state, str(error))
+            self._put(tried_later(replace(state, stable_problem=str(error)), time.monotonic()))
+            return
         if rollout is None:
             gone = f"it has no rollout.json. Choose a release with `perennial releases promote {state.task} VERSION`."
-            return replace(state, problem=gone)
-        state = replace(state, rollout=rollout)
-        if state.release is not None and state.release.version == rollout.stable:
-            return replace(state, problem=None, retry_seconds=_FIRST_RETRY_SECONDS)
-        if state.task not in self._states:
-            # Known before it is loaded, so that a request meanwhile is told to wait and not that there is no such task.
-            self._states = {**self._states, state.task: replace(state, seen=None)}
-        return self._loaded(state, rollout)
+            self._put(replace(state, stable_problem=gone))
+            return
+        for after in self._followed(state, rollout):
+            state = after
+            # Not yet as seen: should the rest fail in an unforeseen way, all of it is done again.
+            self._put(replace(state, seen=None))
+        if state.problem:
+            self._put(tried_later(state, time.monotonic()))
+        else:
+            self._put(replace(state, retry_seconds=FIRST_RETRY_SECONDS))
 
-    def _loaded(self, state: TaskState, rollout: Rollout) -> TaskState:
-        version, started = rollout.stable, time.monotonic()
+    def _followed(self, state: TaskState, rollout: Rollout) -> Iterator[TaskState]:
+        """The states on the way to what the rollout wants: first what needs no loading, then the stable release."""
+        loaded = [routed.release for routed in state.places]
+        # Put before anything is loaded, so that a request meanwhile is told to wait and not that there is no such task.
+        state = placed(state, rollout, loaded)
+        yield state
+        release, problem = state.release, None
+        if release is None or release.version != rollout.stable:
+            release, problem = self._load(rollout, rollout.stable)
+            loaded += [release] if release is not None else []
+        state = replace(placed(state, rollout, loaded), stable_problem=problem)
+        yield state
+        problems = []
+        for role, version in _trials(rollout):
+            if state.stable is None or any(release.version == version for release in loaded):
+                continue
+            release, problem = self._load(rollout, version)
+            loaded += [release] if release is not None else []
+            if problem is not None:
+                problems.append(
+                    f"The {role} {version} is not tried: {problem} "
+                    f"Or end the trial with `perennial releases end-trial {state.task}`."
+                )
+            state = placed(state, rollout, loaded)
+            yield state
+        yield replace(state, trial_problem=" ".join(problems) or None)
+
+    def _load(self, rollout: Rollout, version: str) -> tuple[LoadedRelease | None, str | None]:
+        """The release, or why it cannot be loaded."""
+        started = time.monotonic()
         try:
-            release = load_release(self._home, state.task, version, threads=self._threads, sha256=rollout.stable_sha256)
+            release = load_release(
+                self._home, rollout.task, version, threads=self._threads, sha256=rollout.sha256_of(version)
+            )
         except (PerennialError, OSError) as error:
-            self._metrics.release_failures.labels(state.task).inc()
-            return _tried_later(state, str(error))
+            self._metrics.release_failures.labels(rollout.task).inc()
+            return None, str(error)
         logger.info(
-            "Task %s: release %s is loaded (%.0f ms) and answers from now on.",
-            *(state.task, version, 1000 * (time.monotonic() - started)),
+            "Task %s: release %s is loaded (%.0f ms).", rollout.task, version, 1000 * (time.monotonic() - started)
         )
-        return replace(state, release=release, problem=None, retry_seconds=_FIRST_RETRY_SECONDS)
+        return release, None
 
-    def _put(self, before: TaskState, after: TaskState) -> None:
+    def _put(self, after: TaskState) -> None:
+        before = self._states.get(after.task) or TaskState(after.task)
         if after.problem and after.problem != before.problem:
             # A task whose first release is still being trained is no error.
             level = logging.ERROR if after.rollout or after.seen else logging.INFO
             kept = f"Release {after.release.version} goes on answering." if after.release else "Nothing answers for it."
             logger.log(level, "Task %s: %s %s", after.task, after.problem, kept)
-        if after.release is not before.release and after.release is not None:
-            if before.release is not None:
-                self._metrics.release_info.labels(after.task, before.release.version, "stable").set(0)
-            self._metrics.release_info.labels(after.task, after.release.version, "stable").set(1)
+        self._tell_places(before, after)
         # A new dict each time: requests read the old one meanwhile.
         self._states = {**self._states, after.task: after}
+
+    def _tell_places(self, before: TaskState, after: TaskState) -> None:
+        old = {(routed.role, routed.release.version): routed.share for routed in before.places}
+        new = {(routed.role, routed.release.version): routed.share for routed in after.places}
+        for (role, version), share in new.items():
+            if old.get((role, version)) != share:
+                self._metrics.release_info.labels(after.task, version, role).set(1)
+                duty = _DUTIES[role].format(share=share)
+                logger.info("Task %s: release %s %s from now on.", after.task, version, duty)
+        for role, version in old.keys() - new.keys():
+            self._metrics.release_info.labels(after.task, version, role).set(0)
+            logger.info("Task %s: release %s is not its %s release any more.", after.task, version, role)
 
     def _fingerprint(self, task: str) -> Fingerprint | None:
         try:
@@ -203,10 +240,6 @@ class Releases:
         return found.st_mtime_ns, found.st_size, found.st_ino
 
 
-def _tried_later(state: TaskState, problem: str) -> TaskState:
-    return replace(
-        state,
-        problem=problem,
-        retry_at=time.monotonic() + state.retry_seconds,
-        retry_seconds=min(2 * state.retry_seconds, _LAST_RETRY_SECONDS),
-    )
+def _trials(rollout: Rollout) -> list[tuple[Trial, str]]:
+    wanted: list[tuple[Trial, str | None]] = [("canary", rollout.canary), ("shadow", rollout.shadow)]
+    return [(role, version) for role, version in wanted if version is not None]

@@ -161,7 +161,8 @@ def _collector(found: Mapping[str, object]) -> str:
     url = str(found.get("traces", ""))
     parts = urlsplit(url)
     if url and (parts.scheme not in ("http", "https") or not parts.hostname):
-        raise SettingsError(VARIABLES["traces"], url, "a URL such as http://collector:4318")
+        # What is before an @ may be a password.
+        raise SettingsError(VARIABLES["traces"], url.rpartition("@")[2], "a URL such as http://collector:4318")
     return url
 
 

@@ -1,4 +1,4 @@
-"""Print the requirements of one extra of pyproject.toml, one a line, for a layer that the code does not touch."""
+"""Print the requirements of extras of pyproject.toml, one a line, for a layer that the code does not touch."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import tomllib
 from pathlib import Path
 
 
-def requirements(pyproject: Path, extra: str) -> list[str]:
-    """The project's own dependencies, then those of the extra."""
+def requirements(pyproject: Path, *extras: str) -> list[str]:
+    """The project's own dependencies, then those of the extras."""
     project = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
-    return [*project["dependencies"], *project["optional-dependencies"][extra]]
+    return [*project["dependencies"], *(one for extra in extras for one in project["optional-dependencies"][extra])]
 
 
 if __name__ == "__main__":
-    print("\n".join(requirements(Path("pyproject.toml"), sys.argv[1])))
+    print("\n".join(requirements(Path("pyproject.toml"), *sys.argv[1:])))

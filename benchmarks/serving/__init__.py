@@ -1,0 +1,1 @@
+"""Serving speed, ours beside others': `python -m benchmarks.serving`."""

@@ -1,0 +1,159 @@
+"""JSON Schemas of what /v1 reads and answers, with examples. What a task's own limits are is not in them."""
+
+from __future__ import annotations
+
+from contracts.schema import VERSION
+from service.json_schema import KEY, SCORE, TEXT, TOP_K, Schema, list_of, object_of, ref
+from service.requests import CALLER_ID, OWN_ID, VERSION_CHARS
+
+V1_SCHEMAS: dict[str, Schema] = {
+    "Text": TEXT,
+    "PredictRequest": object_of(
+        {
+            "instances": list_of(
+                {
+                    "oneOf": [
+                        ref("Text"),
+                        object_of(
+                            {
+                                "text": ref("Text"),
+                                "id": {
+                                    "type": "string",
+                                    "pattern": CALLER_ID,
+                                    "not": {"pattern": OWN_ID},
+                                    "description": "The prediction's id instead of one of the service's making; "
+                                    "each once in a request.",
+                                    "examples": ["order:17"],
+                                },
+                            },
+                            ["text"],
+                            closed=True,
+                        ),
+                    ]
+                },
+                minItems=1,
+            ),
+            "parameters": object_of(
+                {
+                    "top_k": TOP_K,
+                    "all_scores": {"type": "boolean", "description": "Scores of all labels, the best first."},
+                    "version": {
+                        "type": "string",
+                        "pattern": VERSION,
+                        "maxLength": VERSION_CHARS,
+                        "description": "A release that is loaded; else the rollout chooses.",
+                        "examples": ["0001"],
+                    },
+                    "key": KEY,
+                },
+                [],
+                closed=True,
+            ),
+        },
+        ["instances"],
+        closed=True,
+        examples=[
+            {"instances": ["Where is my parcel?", "I was charged twice"]},
+            {"instances": [{"text": "Where is my parcel?", "id": "order:17"}], "parameters": {"top_k": 2}},
+        ],
+    ),
+    "Predictions": object_of(
+        {
+            "predictions": list_of(ref("Prediction"), description="In the order of the instances."),
+            "model_version": {"type": "string", "pattern": VERSION},
+        },
+        ["predictions", "model_version"],
+        examples=[
+            {
+                "predictions": [{"id": "1jqxz3d5k8m2v7r0w4t6y9a1bc", "label": "delivery", "score": 0.98}],
+                "model_version": "0001",
+            }
+        ],
+    ),
+    "Prediction": object_of(
+        {
+            "id": {"type": "string", "description": "Names this prediction when its true label is sent."},
+            "label": {"type": "string"},
+            "score": {**SCORE, "description": "Calibrated probability of the label."},
+            "scores": list_of(
+                object_of({"label": {"type": "string"}, "score": SCORE}, ["label", "score"]),
+                description="With top_k or all_scores: the best first.",
+            ),
+            "truncated": {"type": "boolean", "description": "The text was cut to a limit of the task or the model."},
+        },
+        ["id", "label", "score"],
+    ),
+    "Feedback": object_of(
+        {
+            "items": list_of(
+                object_of(
+                    {"id": {"type": "string", "minLength": 1}, "label": {"type": "string", "minLength": 1}},
+                    ["id", "label"],
+                    closed=True,
+                ),
+                minItems=1,
+                maxItems=4096,
+            )
+        },
+        ["items"],
+        closed=True,
+        examples=[{"items": [{"id": "1jqxz3d5k8m2v7r0w4t6y9a1bc", "label": "billing"}]}],
+    ),
+    "FeedbackAccepted": object_of(
+        {"accepted": {"type": "integer", "minimum": 1}}, ["accepted"], examples=[{"accepted": 1}]
+    ),
+    "Model": object_of(
+        {
+            "name": {"type": "string"},
+            "kind": {"type": ["string", "null"]},
+            "version": {"type": ["string", "null"]},
+            "state": {"type": "string"},
+        },
+        ["name", "kind", "version", "state"],
+    ),
+    "Models": object_of({"models": list_of(ref("Model"))}, ["models"]),
+    "ModelDetail": {
+        "allOf": [
+            ref("Model"),
+            object_of(
+                {
+                    "labels": list_of({"type": "string"}),
+                    "limits": {"type": ["object", "null"], "description": "What a request may hold."},
+                    "metrics": {"type": "object", "additionalProperties": {"type": "number"}},
+                    "created": {"type": ["number", "null"], "description": "Seconds since the epoch."},
+                    "problem": {"type": ["string", "null"]},
+                },
+                ["labels", "limits", "metrics", "created", "problem"],
+            ),
+        ]
+    },
+    "Problem": object_of(
+        {
+            "type": {"type": "string", "description": "urn:perennial:problem:NAME; for programs."},
+            "title": {"type": "string"},
+            "status": {"type": "integer"},
+            "detail": {"type": "string", "description": "What was expected, what was found, what to do."},
+            "instance": {"type": "string"},
+            "errors": list_of(
+                object_of({"pointer": {"type": "string"}, "detail": {"type": "string"}}, ["pointer", "detail"])
+            ),
+        },
+        ["type", "title", "status", "detail", "instance"],
+        description="RFC 9457",
+        examples=[
+            {
+                "type": "urn:perennial:problem:invalid-request",
+                "title": "The body is not what this route expects",
+                "status": 422,
+                "detail": "#/instances/0: Expected a text; it is empty or only white space.",
+                "instance": "/v1/models/support:predict",
+                "errors": [{"pointer": "#/instances/0", "detail": "Expected a text; it is empty or only white space."}],
+            }
+        ],
+    ),
+    "TypedRequest": object_of(
+        {"task": {"type": "string"}, "instances": list_of(ref("Text"), minItems=1)},
+        ["task", "instances"],
+        examples=[{"task": "support", "instances": ["Where is my parcel?"]}],
+    ),
+}

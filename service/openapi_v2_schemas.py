@@ -1,0 +1,117 @@
+"""JSON Schemas of what /v2, the Open Inference Protocol, reads and answers, with examples."""
+
+from __future__ import annotations
+
+from service.json_schema import KEY, TOP_K, Schema, list_of, object_of, ref
+from service.open_inference import INPUT, OUTPUTS
+
+V2_SCHEMAS: dict[str, Schema] = {
+    "InferRequest": object_of(
+        {
+            "id": {"type": "string", "description": "Sent back as it came."},
+            "parameters": object_of(
+                {
+                    "top_k": TOP_K,
+                    "key": KEY,
+                    "timeout": {
+                        "type": "integer",
+                        "minimum": 0,
+                        "description": "Microseconds after which no answer is wanted any more; 0: none.",
+                    },
+                    "binary_data_output": {"type": "boolean", "description": "All tensors of the answer are binary."},
+                },
+                [],
+                closed=True,
+            ),
+            "inputs": list_of(
+                object_of(
+                    {
+                        "name": {"const": INPUT},
+                        "datatype": {"const": "BYTES"},
+                        "shape": list_of({"type": "integer", "minimum": 1}, minItems=1, maxItems=2),
+                        "parameters": object_of(
+                            {"binary_data_size": {"type": "integer", "minimum": 0}}, [], closed=True
+                        ),
+                        "data": list_of({"oneOf": [ref("Text"), list_of(ref("Text"), minItems=1, maxItems=1)]}),
+                    },
+                    ["name", "datatype", "shape"],
+                    closed=True,
+                    description="The texts: shape [n] or [n, 1].",
+                ),
+                minItems=1,
+                maxItems=1,
+            ),
+            "outputs": list_of(
+                object_of(
+                    {
+                        "name": {"enum": list(OUTPUTS)},
+                        "parameters": object_of({"binary_data": {"type": "boolean"}}, [], closed=True),
+                    },
+                    ["name"],
+                    closed=True,
+                ),
+                maxItems=len(OUTPUTS),
+                uniqueItems=True,
+                description="All where it is missing; `labels` and `scores` need top_k.",
+            ),
+        },
+        ["inputs"],
+        closed=True,
+        examples=[
+            {
+                "id": "42",
+                "inputs": [{"name": INPUT, "datatype": "BYTES", "shape": [1], "data": ["Where is my parcel?"]}],
+            }
+        ],
+    ),
+    "InferAnswer": object_of(
+        {
+            "model_name": {"type": "string"},
+            "model_version": {"type": "string"},
+            "id": {"type": "string"},
+            "outputs": list_of(
+                object_of(
+                    {
+                        "name": {"enum": list(OUTPUTS)},
+                        "datatype": {"enum": ["BYTES", "FP32", "BOOL"]},
+                        "shape": list_of({"type": "integer", "minimum": 0}),
+                        "parameters": {"type": "object"},
+                        "data": list_of(True),
+                    },
+                    ["name", "datatype", "shape"],
+                )
+            ),
+        },
+        ["model_name", "model_version", "outputs"],
+    ),
+    "ServerMetadata": object_of(
+        {
+            "name": {"type": "string"},
+            "version": {"type": "string"},
+            "extensions": list_of({"type": "string"}),
+        },
+        ["name", "version", "extensions"],
+    ),
+    "ModelMetadata": object_of(
+        {
+            "name": {"type": "string"},
+            "versions": list_of({"type": "string"}),
+            "platform": {"type": "string"},
+            "inputs": list_of(ref("TensorMetadata")),
+            "outputs": list_of(ref("TensorMetadata")),
+        },
+        ["name", "versions", "platform", "inputs", "outputs"],
+    ),
+    "TensorMetadata": object_of(
+        {
+            "name": {"type": "string"},
+            "datatype": {"type": "string"},
+            "shape": list_of({"type": "integer", "minimum": -1}),
+        },
+        ["name", "datatype", "shape"],
+    ),
+    "Live": object_of({"live": {"const": True}}, ["live"]),
+    "Ready": object_of({"ready": {"const": True}}, ["ready"]),
+    "ModelReady": object_of({"name": {"type": "string"}, "ready": {"const": True}}, ["name", "ready"]),
+    "ProtocolError": object_of({"error": {"type": "string"}}, ["error"]),
+}

@@ -1,0 +1,77 @@
+"""The OpenAPI document: true to itself here, true to a real server below."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import jsonschema_rs
+import orjson
+import pytest
+
+from contracts.task import LimitSpec
+from service.bodies import feedback_items, predict_request
+from service.docs_page import DOCS_PAGE, DOCS_POLICY
+from service.open_inference import infer_request
+from service.openapi import openapi_document
+from service.problems import TABLE
+
+# As whoever fetches it sees it.
+DOCUMENT: dict[str, Any] = json.loads(orjson.dumps(openapi_document(["support"], "0.1.0")))
+SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
+
+
+def references(found: object) -> set[str]:
+    if isinstance(found, dict):
+        own = {found["$ref"]} if "$ref" in found else set()
+        return own.union(*(references(value) for value in found.values()))
+    return set().union(*(references(value) for value in found)) if isinstance(found, list) else set()
+
+
+def test_every_reference_leads_somewhere_and_every_part_is_used() -> None:
+    parts = {
+        f"#/components/{kind}/{name}"
+        for kind in ("schemas", "responses", "parameters")
+        for name in DOCUMENT["components"][kind]
+    }
+    wanted = references(DOCUMENT)
+    assert wanted <= parts
+    assert parts - wanted == set()
+
+
+@pytest.mark.parametrize("name", [name for name in SCHEMAS if "examples" in SCHEMAS[name]])
+def test_examples_are_what_their_schema_says(name: str) -> None:
+    schema = {"$ref": f"#/components/schemas/{name}", "components": {"schemas": SCHEMAS}}
+    for example in SCHEMAS[name]["examples"]:
+        jsonschema_rs.Draft202012Validator(schema).validate(example)
+
+
+def test_examples_of_requests_are_accepted() -> None:
+    limits = LimitSpec()
+    for example in SCHEMAS["PredictRequest"]["examples"]:
+        assert predict_request(json.dumps(example).encode(), limits, 3).texts
+    for example in SCHEMAS["InferRequest"]["examples"]:
+        assert infer_request(json.dumps(example).encode(), None, limits, 3).predict.texts
+    for example in SCHEMAS["Feedback"]["examples"]:
+        assert feedback_items(json.dumps(example).encode(), ("billing",))
+
+
+def test_every_status_of_a_problem_is_documented() -> None:
+    documented = {int(name.removeprefix("Problem")) for name in DOCUMENT["components"]["responses"] if "Prob" in name}
+    # Heads that are too slow or too large are refused before there is a route.
+    assert {status for status, _, _ in TABLE.values()} - {431} <= documented
+
+
+def test_operations_have_names_of_their_own() -> None:
+    names = [
+        operation["operationId"]
+        for path in DOCUMENT["paths"].values()
+        for method, operation in path.items()
+        if method != "parameters"
+    ]
+    assert len(names) == len(set(names)) == 22
+
+
+def test_the_page_names_no_other_host() -> None:
+    assert b"://" not in DOCS_PAGE
+    assert b"://" not in DOCS_POLICY

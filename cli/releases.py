@@ -1,4 +1,4 @@
-"""`perennial releases`: list, show, promote, roll back."""
+"""`perennial releases`: list, show, promote, roll back, and try one beside the stable one."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from contracts.errors import PerennialError, ReleaseNotFoundError, RolloutError
 from contracts.home import Home
 from contracts.release import MODEL_FILE, Manifest
 from contracts.release_store import list_versions, read_manifest, verify_release
-from contracts.rollout import Rollout, promote, read_rollout, rollback
+from contracts.rollout import Rollout, end_trial, promote, read_rollout, rollback, try_canary, try_shadow
+
+_CHANGES = ("promote", "rollback", "canary", "shadow", "end-trial")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Subcommands `list` (the default), `show`, `promote`, `rollback`."""
+    """Subcommands `list` (the default), `show`, and those that change rollout.json."""
     add_common(parser, json_output=True)
     actions = parser.add_subparsers(dest="action", metavar="ACTION")
     listing = actions.add_parser("list", help="all releases, or those of one task; what is done without an ACTION")
@@ -29,9 +31,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     promotion.add_argument("version")
     back = actions.add_parser("rollback", help="make the release that served before serve again")
     back.add_argument("task")
-    for action in (promotion, back):
+    canary = actions.add_parser("canary", help="let a release answer a share of the callers, always the same ones")
+    canary.add_argument("--share", type=_share, default=0.1, help="above 0, at most 1 (default: %(default)s)")
+    shadow = actions.add_parser("shadow", help="let a release score a share of the traffic; it answers nobody")
+    shadow.add_argument("--share", type=_share, default=1.0, help="above 0, at most 1 (default: %(default)s)")
+    for trial in (canary, shadow):
+        trial.add_argument("task")
+        trial.add_argument("version")
+    end = actions.add_parser("end-trial", help="end the canary and the shadow: the stable release alone is left")
+    end.add_argument("task")
+    for action in (promotion, back, canary, shadow, end):
         action.add_argument("--reason", default="by hand", help="kept in rollout.json")
-    for action in (listing, show, promotion, back):
+    for action in (listing, show, promotion, back, canary, shadow, end):
         # Also accepted behind the action; SUPPRESS keeps what stood before it.
         action.add_argument("--home", metavar="DIR", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
         action.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
@@ -40,7 +51,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """One action on the releases of a home."""
     home = Home.from_environment(os.environ, options.home)
-    if options.action in ("promote", "rollback"):
+    if options.action in _CHANGES:
         return _change(home, options)
     if options.action == "show":
         return _show(home, options)
@@ -48,19 +59,57 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _change(home: Home, options: argparse.Namespace) -> int:
-    by = _user()
     # Asked first, so that a mistyped name leaves no folder behind.
     if not list_versions(home, options.task):
         raise ReleaseNotFoundError(options.task, None, [])
-    if options.action == "promote":
-        rollout = promote(home, options.task, options.version, by=by, reason=options.reason, now=time.time())
-    else:
-        rollout = rollback(home, options.task, by=by, reason=options.reason, now=time.time())
+    rollout = _changed(home, options, by=_user(), now=time.time())
     if options.json:
         print_json(rollout.model_dump(mode="json"))
     else:
-        print_line(f"{options.task}: release {rollout.stable} is the stable one; running services follow in a second.")
+        trials = "".join(f", {version} is tried as {state}" for version, state in trial_states(rollout).items())
+        print_line(
+            f"{options.task}: release {rollout.stable} is the stable one{trials}; running services follow in a second."
+        )
     return 0
+
+
+def _changed(home: Home, options: argparse.Namespace, *, by: str, now: float) -> Rollout:
+    task, reason = options.task, options.reason
+    if options.action == "promote":
+        return promote(home, task, options.version, by=by, reason=reason, now=now)
+    if options.action == "canary":
+        return try_canary(home, task, options.version, options.share, by=by, reason=reason, now=now)
+    if options.action == "shadow":
+        return try_shadow(home, task, options.version, options.share, by=by, reason=reason, now=now)
+    if options.action == "end-trial":
+        return end_trial(home, task, by=by, reason=reason, now=now)
+    return rollback(home, task, by=by, reason=reason, now=now)
+
+
+def _share(written: str) -> float:
+    try:
+        share = float(written)
+    except ValueError:
+        share = 0.0
+    if not 0 < share <= 1:
+        raise argparse.ArgumentTypeError(f"expected a share above 0 and at most 1, such as 0.1; found {written!r}")
+    return share
+
+
+def trial_states(rollout: Rollout) -> dict[str, str]:
+    """What is tried beside the stable release, by version, such as `canary 10 %`."""
+    found = {}
+    if rollout.canary is not None:
+        found[rollout.canary] = f"canary {100 * rollout.canary_share:.3g} %"
+    if rollout.shadow is not None:
+        found[rollout.shadow] = "shadow" if rollout.shadow_share == 1 else f"shadow {100 * rollout.shadow_share:.3g} %"
+    return found
+
+
+def _state(rollout: Rollout | None, version: str) -> str:
+    if rollout is None:
+        return ""
+    return "stable" if rollout.stable == version else trial_states(rollout).get(version, "")
 
 
 def _user() -> str:
@@ -96,7 +145,7 @@ def _list(home: Home, task: str | None, *, as_json: bool) -> int:
 
 
 def _row(home: Home, task: str, version: str, rollout: Rollout | None) -> dict[str, str]:
-    state = "stable" if rollout is not None and rollout.stable == version else ""
+    state = _state(rollout, version)
     try:
         manifest = read_manifest(home, task, version)
         size = manifest.files[MODEL_FILE].size / 1e6
@@ -122,12 +171,13 @@ def _show(home: Home, options: argparse.Namespace) -> int:
     version = options.version or (rollout.stable if rollout else None)
     if version is None:
         raise ReleaseNotFoundError(options.task, None, list_versions(home, options.task))
-    known = rollout.stable_sha256 if rollout is not None and rollout.stable == version else None
+    state = _state(rollout, version)
+    known = rollout.sha256_of(version) if rollout is not None and state else None
     manifest = verify_release(home, options.task, version, sha256=known)
     if options.json:
         print_json(manifest.model_dump(mode="json", by_alias=True))
         return 0
-    print_fields(_summary(manifest, home, stable=rollout is not None and rollout.stable == version))
+    print_fields(_summary(manifest, home, state))
     print_table(
         ("gate", "passed", "expected", "found"),
         [(check.name, "yes" if check.passed else "no", check.expected, check.found) for check in manifest.gate],
@@ -137,10 +187,10 @@ def _show(home: Home, options: argparse.Namespace) -> int:
     return 0
 
 
-def _summary(manifest: Manifest, home: Home, *, stable: bool) -> dict[str, str]:
+def _summary(manifest: Manifest, home: Home, state: str) -> dict[str, str]:
     lineage = manifest.lineage
     return {
-        "release": f"{manifest.task}/{manifest.version}" + (" (stable)" if stable else ""),
+        "release": f"{manifest.task}/{manifest.version}" + (f" ({state})" if state else ""),
         "files": "whole: every checksum matches the manifest",
         "published": when(manifest.created),
         "labels": f"{len(manifest.labels)}: {', '.join(manifest.labels[:8])}"

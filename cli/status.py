@@ -6,6 +6,7 @@ import argparse
 import os
 
 from cli.console import add_common, print_json, print_line, print_table, when
+from cli.releases import trial_states
 from contracts.errors import PerennialError
 from contracts.home import Home
 from contracts.release_store import list_versions
@@ -26,7 +27,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print_json(rows)
     elif rows:
-        columns = ("task", "stable", "releases", "verdict", "accuracy", "judged", "last decision")
+        columns = ("task", "stable", "tried", "releases", "verdict", "accuracy", "judged", "last decision")
         print_table(columns, [[row[column] for column in columns] for row in rows], right=("releases",))
     else:
         print_line(f"Nothing in {home.root} yet. Train a first release with `perennial train tasks/TASK.toml`.")
@@ -37,12 +38,14 @@ def _row(home: Home, task: str) -> dict[str, str]:
     try:
         rollout = read_rollout(home, task)
         stable = rollout.stable if rollout else "none"
+        tried = ", ".join(f"{version} {state}" for version, state in trial_states(rollout).items()) if rollout else ""
     except PerennialError:
-        stable = "rollout.json is malformed"
+        stable, tried = "rollout.json is malformed", ""
     verdict = read_latest(home, task)
     return {
         "task": task,
         "stable": stable,
+        "tried": tried,
         "releases": str(len(list_versions(home, task))),
         "verdict": _verdict(verdict),
         "accuracy": _accuracy(verdict),

@@ -117,6 +117,59 @@ def test_a_user_without_a_name_can_roll_back(two: Home, monkeypatch: pytest.Monk
     assert rollout.history[-1].by.startswith("user ")
 
 
+def test_a_release_is_tried_promoted_and_the_trial_is_over(
+    two: Home, make_release: MakeRelease, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_release(two)
+
+    def states() -> dict[str, str]:
+        capsys.readouterr()
+        assert run(two, "releases", "list", "--json") == 0
+        return {row["version"]: row["state"] for row in json.loads(capsys.readouterr().out)}
+
+    assert run(two, "releases", "canary", "support", "0003") == 0
+    assert "release 0002 is the stable one, 0003 is tried as canary 10 %" in capsys.readouterr().out
+    assert states() == {"0001": "", "0002": "stable", "0003": "canary 10 %"}
+    assert run(two, "releases", "canary", "support", "0003", "--share", "0.255", "--reason", "so far so good") == 0
+    rollout = read_rollout(two, "support")
+    assert rollout is not None
+    assert (rollout.canary, rollout.canary_share, rollout.history[-1].reason) == ("0003", 0.255, "so far so good")
+    assert run(two, "releases", "shadow", "support", "0001") == 0
+    assert states() == {"0001": "shadow", "0002": "stable", "0003": "canary 25.5 %"}
+    assert run(two, "releases", "shadow", "support", "0001", "--share", "0.5", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["shadow_share"] == 0.5
+    assert states()["0001"] == "shadow 50 %"
+    assert run(two, "releases", "show", "support", "0003") == 0
+    assert "support/0003 (canary 25.5 %)" in capsys.readouterr().out
+    assert run(two, "releases", "end-trial", "support") == 0
+    assert states() == {"0001": "", "0002": "stable", "0003": ""}
+    assert run(two, "releases", "end-trial", "support") == 1
+    assert "nothing to end" in capsys.readouterr().err
+
+
+def test_a_canary_that_was_changed_after_it_began_is_told(two: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(two, "releases", "canary", "support", "0001") == 0
+    manifest = two.release("support", "0001") / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"temperature": 1.0', '"temperature": 9.0'))
+    assert run(two, "releases", "show", "support", "0001") == 1
+    assert "manifest.json has sha256" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("share", ["0", "1.5", "-0.1", "nan", "ten"])
+def test_a_share_that_is_none_is_refused(two: Home, share: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run(two, "releases", "canary", "support", "0001", f"--share={share}")
+    assert ended.value.code == 2
+    assert "expected a share above 0 and at most 1" in capsys.readouterr().err
+
+
+def test_the_stable_release_is_no_canary(two: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(two, "releases", "canary", "support", "0002") == 1
+    assert "is the stable one" in capsys.readouterr().err
+    assert run(two, "releases", "shadow", "suport", "0001") == 1
+    assert two.tasks() == ["support"]
+
+
 def test_one_malformed_rollout_does_not_hide_the_releases(two: Home, capsys: pytest.CaptureFixture[str]) -> None:
     two.rollout("support").write_text("{")
     assert run(two, "releases", "list", "--json") == 0
@@ -128,4 +181,10 @@ def test_one_malformed_rollout_does_not_hide_the_releases(two: Home, capsys: pyt
 def test_status_reads_files_only(two: Home, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(two, "status", "--json") == 0
     (row,) = json.loads(capsys.readouterr().out)
-    assert (row["stable"], row["releases"], row["verdict"]) == ("0002", "2", "none yet")
+    assert (row["stable"], row["tried"], row["releases"], row["verdict"]) == ("0002", "", "2", "none yet")
+    assert run(two, "releases", "canary", "support", "0001", "--share", "0.2") == 0
+    capsys.readouterr()
+    assert run(two, "status", "--json") == 0
+    assert json.loads(capsys.readouterr().out)[0]["tried"] == "0001 canary 20 %"
+    assert run(two, "status") == 0
+    assert "0001 canary 20 %" in capsys.readouterr().out

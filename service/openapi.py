@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from contracts.schema import TASK_NAME, VERSION
 from service.json_schema import Schema, ref
-from service.openapi_v1_schemas import V1_SCHEMAS
+from service.openapi_v1_schemas import PREDICT_EXAMPLES, V1_SCHEMAS
 from service.openapi_v2_schemas import V2_SCHEMAS
+from service.problems import TABLE, TYPE_PREFIX
 from service.requests import VERSION_CHARS
 
 _JSON = "application/json"
@@ -29,8 +30,10 @@ _REFUSALS: dict[int, tuple[str, bool]] = {
     503: ("Not served yet, too much work waits, or the service is stopping.", True),
     504: ("The request's deadline passed before there was an answer.", False),
 }
+_NAMES = {status: (name, title) for status, name, title in reversed(TABLE.values())}
 _READING = (401, 405, 429, 500)
-_MODEL_READING = (401, 404, 405, 429, 500, 503)
+_MODEL_NAMES = {status: (name, title) for status, name, title in reversed(TABLE.values())}
+_READING = (401, 404, 405, 429, 500, 503)
 _POSTING = (400, 401, 404, 405, 408, 413, 415, 422, 429, 500, 503, 504)
 _PROTOCOL_POSTING = tuple(status for status in _POSTING if status != 422)
 
@@ -101,7 +104,7 @@ def _v1_paths() -> Schema:
                 "Labels of texts; one release answers all texts of a request",
                 _answers("Predictions"),
                 _POSTING,
-                body=_body("PredictRequest"),
+                body=_body("PredictRequest", PREDICT_EXAMPLES),
             ),
         },
         "/v1/models/{task}:feedback": {
@@ -243,13 +246,27 @@ def _answers(schema: str, *, status: int = 200) -> Schema:
     return {str(status): {"description": "Answered.", "content": {_JSON: {"schema": ref(schema)}}}}
 
 
-def _body(schema: str) -> Schema:
-    return {"required": True, "content": {_JSON: {"schema": ref(schema)}}}
+def _body(schema: str, examples: Mapping[str, object] | None = None) -> Schema:
+    content: Schema = {"schema": ref(schema)}
+    if examples:
+        content["examples"] = {name: {"value": value} for name, value in examples.items()}
+    return {"required": True, "content": {_JSON: content}}
 
 
 def _refusal(status: int, media: str, schema: str) -> Schema:
     description, comes_back = _REFUSALS[status]
-    found: Schema = {"description": description, "content": {media: {"schema": ref(schema)}}}
+    name, title = _NAMES.get(status, ("internal-error", "The service failed"))
+    example: Schema = {"error": description}
+    if media == _PROBLEM:
+        example = {
+            "type": TYPE_PREFIX + name,
+            "title": title,
+            "status": status,
+            "detail": description,
+            "instance": "/v1/models/support:predict",
+        }
+    content: Schema = {"schema": ref(schema)} if status == 422 else {"schema": ref(schema), "example": example}
+    found: Schema = {"description": description, "content": {media: content}}
     if status == 405:
         found["headers"] = {"Allow": {"schema": {"type": "string"}, "required": True}}
     if comes_back:

@@ -6,6 +6,14 @@ from contracts.schema import VERSION
 from service.json_schema import KEY, SCORE, TEXT, TOP_K, Schema, list_of, object_of, ref
 from service.requests import CALLER_ID, OWN_ID, VERSION_CHARS
 
+PREDICT_EXAMPLES: dict[str, Schema] = {
+    "texts": {"instances": ["Where is my parcel?", "I was charged twice"]},
+    "ids and options": {
+        "instances": [{"text": "Where is my parcel?", "id": "order:17"}],
+        "parameters": {"top_k": 2, "key": "customer-17"},
+    },
+}
+
 V1_SCHEMAS: dict[str, Schema] = {
     "Text": TEXT,
     "PredictRequest": object_of(
@@ -52,10 +60,7 @@ V1_SCHEMAS: dict[str, Schema] = {
         },
         ["instances"],
         closed=True,
-        examples=[
-            {"instances": ["Where is my parcel?", "I was charged twice"]},
-            {"instances": [{"text": "Where is my parcel?", "id": "order:17"}], "parameters": {"top_k": 2}},
-        ],
+        examples=list(PREDICT_EXAMPLES.values()),
     ),
     "Predictions": object_of(
         {

@@ -29,7 +29,7 @@ from service.errors import (
 )
 
 CONTENT_TYPE = b"application/problem+json"
-_TYPE_PREFIX = "urn:perennial:problem:"
+TYPE_PREFIX = "urn:perennial:problem:"
 
 # Error class -> status, last part of `type`, title. An error that is not here is a defect of ours: 500.
 TABLE: dict[type[Exception], tuple[int, str, str]] = {
@@ -77,7 +77,7 @@ def problem_of(error: Exception, instance: str) -> Problem:
     status, name, title = TABLE.get(type(error), _INTERNAL)
     expected = isinstance(error, PerennialError) and status != _INTERNAL[0]
     content: dict[str, object] = {
-        "type": _TYPE_PREFIX + name,
+        "type": TYPE_PREFIX + name,
         "title": title,
         "status": status,
         "detail": str(error) if expected else _INTERNAL_DETAIL,

@@ -30,10 +30,10 @@ _REFUSALS: dict[int, tuple[str, bool]] = {
     503: ("Not served yet, too much work waits, or the service is stopping.", True),
     504: ("The request's deadline passed before there was an answer.", False),
 }
+# Where errors share a status, the first of them stands for it.
 _NAMES = {status: (name, title) for status, name, title in reversed(TABLE.values())}
 _READING = (401, 405, 429, 500)
-_MODEL_NAMES = {status: (name, title) for status, name, title in reversed(TABLE.values())}
-_READING = (401, 404, 405, 429, 500, 503)
+_MODEL_READING = (401, 404, 405, 429, 500, 503)
 _POSTING = (400, 401, 404, 405, 408, 413, 415, 422, 429, 500, 503, 504)
 _PROTOCOL_POSTING = tuple(status for status in _POSTING if status != 422)
 

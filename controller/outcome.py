@@ -40,7 +40,10 @@ def conclude(home: Home, request: RetrainRequest, result: JobResult, now: float)
         return ended(request, now, "refuse", "bad_release", str(error), candidate=result.release)
     rollout = read_rollout(home, request.task)
     promotion = _judge(request, candidate, rollout)
+    ended_canary = None
     if promotion.promote and not _promoted_before(request, candidate, rollout):
+        # It was tried beside a champion that does not serve any more: what it showed against it is void.
+        ended_canary = rollout.canary if rollout is not None and rollout.canary != candidate.version else None
         promote(
             home,
             request.task,
@@ -50,13 +53,14 @@ def conclude(home: Home, request: RetrainRequest, result: JobResult, now: float)
             now=now,
             expected=request.parent,
         )
+    canary = f" The canary {ended_canary}, tried beside {request.parent}, ends." if ended_canary else ""
     verdict = f"Release {candidate.version} {'replaces' if promotion.promote else 'does not replace'} {request.parent}"
     return ended(
         request,
         now,
         "promote" if promotion.promote else "refuse",
         promotion.kind,
-        f"{verdict}: {promotion.reason}",
+        f"{verdict}: {promotion.reason}{canary}",
         candidate=candidate.version,
         figures=promotion.figures,
     ).model_copy(update={"comparison": candidate.comparison})

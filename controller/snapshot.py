@@ -50,6 +50,12 @@ class Collected:
         return f"Records left out: {'; '.join(parts)}." if parts else ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    time: float
+    text: str | None  # None where the log holds a digest
+
+
 def count_feedback(home: Home, task: str, since: float) -> int:
     """Predictions with feedback since a time: an upper bound, cheaply had, of what `collect` would find labelled."""
     return len(_latest_feedback(home, task, since, Cursor()))
@@ -58,8 +64,9 @@ def count_feedback(home: Home, task: str, since: float) -> int:
 def collect(home: Home, task: str, since: float, labels: tuple[str, ...]) -> Collected:
     """Join the log's predictions since a time (seconds since the epoch) with their feedback.
 
-    The latest feedback of a prediction counts, and of a text that was sent several times the latest label. At most
-    the newest 50,000 labelled and 20,000 unlabelled texts are kept.
+    The latest feedback of a prediction counts, of several predictions with one id (callers may choose it) the latest,
+    and of a text that was sent several times the latest label. At most the newest 50,000 labelled and 20,000 unlabelled
+    texts are kept.
     """
     feedback_cursor, cursor = Cursor(), _from_hour(home.predictions(task), since)
     feedback = _latest_feedback(home, task, since, feedback_cursor)
@@ -67,26 +74,29 @@ def collect(home: Home, task: str, since: float, labels: tuple[str, ...]) -> Col
     labelled: dict[str, LabelledText] = {}
     unlabelled: deque[str] = deque(maxlen=2 * MAX_UNLABELLED)
     digests = unknown_labels = repeated = 0
-    seen: set[str] = set()
+    answered: dict[str, _Answered] = {}
     for record in read_new(home.predictions(task), PredictionRecord, cursor):
         # Shadows answer the same request as the stable release: their records would count its text twice.
-        if record.time < since or record.role == "shadow" or record.id in seen:
+        if record.time < since or record.role == "shadow":
             continue
-        answer = feedback.get(record.id)
-        if answer is None:
+        if record.id not in feedback:
             if record.text is not None:
                 unlabelled.append(record.text)
             continue
-        seen.add(record.id)
-        if record.text is None:
+        earlier = answered.get(record.id)
+        if earlier is None or record.time >= earlier.time:
+            answered[record.id] = _Answered(record.time, record.text)
+    for identity, found in sorted(answered.items(), key=lambda item: item[1].time):
+        label = feedback[identity].label
+        if found.text is None:
             digests += 1
-        elif answer.label not in known:
+        elif label not in known:
             unknown_labels += 1
         else:
-            key = _same_text(record.text)
+            key = _same_text(found.text)
             # Taken out first, so that the row moves to where its latest label belongs.
             repeated += labelled.pop(key, None) is not None
-            labelled[key] = LabelledText(record.text, answer.label, record.time)
+            labelled[key] = LabelledText(found.text, label, found.time)
     return Collected(
         labelled=tuple(labelled.values())[-MAX_LABELLED:],
         unlabelled=_newest_once(unlabelled, frozenset(labelled)),

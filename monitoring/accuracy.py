@@ -72,7 +72,11 @@ class Answer:
 def assess(
     answers: Sequence[Answer], truth: Mapping[str, str], reference_accuracy: float, threshold: float
 ) -> Accuracy:
-    """Measured (with its 95 % interval) on the answers whose id is in `truth`, estimated on all (at least one)."""
+    """Measured (with its 95 % interval) on the answers whose id is in `truth`, estimated on all (at least one).
+
+    Callers may choose ids, and send one again: of several answers with one id the last counts.
+    """
+    answers = list({answer.id: answer for answer in answers}.values())
     known = [(answer.label, truth[answer.id]) for answer in answers if answer.id in truth]
     right = sum(said == true for said, true in known)
     scores = np.array([answer.score for answer in answers], dtype=np.float32)

@@ -94,13 +94,12 @@ def evaluate_pending(
         judged = []
         sizes = [(path, path.stat().st_size) for path in segments_from(home.predictions(task), state.from_day)]
         spec = watch.baseline.manifest.spec.monitor
-        if watch.looked_at != (rollout.generation, sizes) or closes_early(
-            watch.open, spec.min_window, now, idle_seconds
-        ):
+        seen = (rollout.generation, rollout.stable, sizes)
+        if watch.looked_at != seen or closes_early(watch.open, spec.min_window, now, idle_seconds):
             conditions = Conditions(now, idle_seconds, report, stopped)
             judged = _judge_new(home, state, watch, watch.baseline, rollout, conditions)
             state = load_state(home, task)
-            watch.looked_at = (rollout.generation, sizes) if not (stopped() or watch.behind) else None
+            watch.looked_at = seen if not (stopped() or watch.behind) else None
         return Look(tuple(judged), _show_latest(home, task, state, watch, watch.baseline, now))
 
 
@@ -207,4 +206,5 @@ def _with_last(windows: Iterator[list[Row]]) -> Iterator[tuple[list[Row], bool]]
 def _moved_on(home: Home, rollout: Rollout) -> bool:
     """Whether another release was promoted since `rollout` was read."""
     current = read_rollout(home, rollout.task)
-    return current is None or current.generation != rollout.generation
+    # Who writes the file by hand may forget to count its generation up.
+    return current is None or (current.generation, current.stable) != (rollout.generation, rollout.stable)

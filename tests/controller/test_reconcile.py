@@ -16,7 +16,7 @@ from contracts.alert import Alert
 from contracts.files import write_atomic
 from contracts.home import Home
 from contracts.retrain import RESULT_FILE
-from contracts.rollout import promote, read_rollout, rollback
+from contracts.rollout import promote, read_rollout, rollback, try_canary, try_shadow
 from controller.alerts import answer_alert
 from controller.jobs import ProcessRunner
 from controller.reconcile import Reconciler
@@ -100,6 +100,28 @@ def test_killed_between_promoting_and_recording(
     assert [found.action for found in told] == ["promote", "promote"]
     assert [found.action for found in read_decisions(home)] == ["retrain", "promote"]
     assert read_rollout(home, "support") == before
+
+
+def test_a_promotion_ends_the_canary_of_the_champion_and_says_so(
+    troubled: Any, reconciler: Any, told: list[DecisionRecord], make_release: Any
+) -> None:
+    home = troubled()
+    tried, watched = make_release(home).version, make_release(home).version
+    try_canary(home, "support", tried, 0.1, by="somebody", reason="by hand", now=time.time())
+    try_shadow(home, "support", watched, by="somebody", reason="by hand", now=time.time())
+    answer_alert(home, ALERT, time.time())
+    outcome = until_ended(reconciler, told)
+    assert (outcome.action, outcome.kind) == ("promote", "better")
+    assert f"The canary {tried}, tried beside 0001, ends." in outcome.reason
+    rollout = read_rollout(home, "support")
+    assert rollout is not None
+    assert (rollout.stable, rollout.canary, rollout.shadow) == (outcome.candidate, None, watched)
+    assert [change.action for change in rollout.history[-2:]] == ["end_trial", "promote"]
+    # Killed before it was recorded: the promotion is found and not made again, trials and all.
+    drop_last_line(home)
+    reconciler().step()
+    assert told[-1].action == "promote"
+    assert read_rollout(home, "support") == rollout
 
 
 def test_a_rollback_before_the_promotion_was_recorded_stands(

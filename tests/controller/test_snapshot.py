@@ -7,9 +7,9 @@ import pytest
 
 from contracts.home import Home
 from contracts.log import segment_path
-from contracts.records import FeedbackRecord
+from contracts.records import FeedbackRecord, PredictionRecord
 from contracts.release import Manifest
-from contracts.rollout import promote, read_rollout, rollback
+from contracts.rollout import promote, read_rollout, rollback, try_canary
 from controller.evidence import serving_since
 from controller.snapshot import collect, count_feedback
 
@@ -22,6 +22,20 @@ def add_feedback(home: Home, identity: str, label: str, moment: float) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
         file.write(FeedbackRecord(id=identity, time=moment, task="support", label=label).model_dump_json() + "\n")
+
+
+def add_prediction(
+    home: Home, identity: str, text: str, moment: float, role: str = "stable", writer: str = "v"
+) -> None:
+    path = segment_path(home.predictions("support"), writer, moment)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    made = PredictionRecord(
+        id=identity, time=moment, task="support", release="0001" if role == "stable" else "0002", role=role, text=text,
+        length=7, unknown_share=0.5, fragmentation=1.5, label="other", score=0.6,
+        logits=(0.1, 0.2, 0.3), projection=(0.0, 0.0), latency_ms=1.0,
+    )  # fmt: skip
+    with path.open("a") as file:
+        file.write(made.model_dump_json() + "\n")
 
 
 def test_feedback_is_joined_by_id(home: Home, write_log: Any) -> None:
@@ -62,6 +76,36 @@ def test_a_text_is_kept_once_with_its_latest_label(home: Home, write_log: Any) -
     assert found.repeated == 3
 
 
+@pytest.mark.parametrize(("first", "second"), [("v", "z"), ("z", "v")])
+def test_of_predictions_with_one_id_the_latest_counts_whichever_worker_wrote_it(
+    home: Home, first: str, second: str
+) -> None:
+    add_prediction(home, "ticket-1", "the first text", THEN + 1, writer=first)
+    add_prediction(home, "ticket-1", "the second text", THEN + 2, writer=second)
+    add_prediction(home, "ticket-2", "another text", THEN + 1.5, writer=second)
+    for identity in ("ticket-1", "ticket-2"):
+        add_feedback(home, identity, "billing", THEN + 3)
+    found = collect(home, "support", THEN, LABELS)
+    assert [(row.text, row.time) for row in found.labelled] == [
+        ("another text", THEN + 1.5),
+        ("the second text", THEN + 2),
+    ]
+    assert (found.unlabelled, found.repeated) == ((), 0)
+    assert count_feedback(home, "support", THEN) == 2
+
+
+def test_a_shadow_teaches_nothing_and_a_canary_what_it_was_told(home: Home) -> None:
+    add_prediction(home, "a", "asked of the stable one", THEN + 1)
+    add_prediction(home, "b", "asked of the stable one", THEN + 1, role="shadow")
+    add_prediction(home, "c", "seen by a shadow alone", THEN + 1, role="shadow")
+    add_prediction(home, "d", "asked of the canary", THEN + 1, role="canary")
+    for identity in ("b", "c", "d"):
+        add_feedback(home, identity, "billing", THEN + 3)
+    found = collect(home, "support", THEN, LABELS)
+    assert [row.text for row in found.labelled] == ["asked of the canary"]
+    assert found.unlabelled == ("asked of the stable one",)
+
+
 def test_what_cannot_be_used_is_counted_and_said(home: Home, write_log: Any) -> None:
     write_log(home, rows=3, labelled=2, start=THEN, digest=True)
     write_log(home, rows=3, labelled=3, start=THEN, name="b", label="unheard-of", texts=lambda n: f"b {n}")
@@ -87,6 +131,8 @@ def test_a_release_that_a_rollback_brought_back_counts_from_its_first_promotion(
     rollout = read_rollout(home, "support")
     assert rollout is not None
     assert serving_since(rollout, 0.0) == THEN + 100
+    tried = try_canary(home, "support", "0001", 0.1, by="test", reason="r", now=THEN + 300)
+    assert serving_since(tried, 0.0) == THEN + 100
     back = rollback(home, "support", by="test", reason="r", now=time.time())
     assert serving_since(back, 0.0) == THEN
     assert serving_since(back.model_copy(update={"history": ()}), 5.0) == pytest.approx(5.0)

@@ -56,6 +56,12 @@ def test_the_estimate_follows_a_fall_in_confidence() -> None:
     assert found < correct.mean() - 0.1
 
 
+def test_of_answers_with_one_id_the_last_counts() -> None:
+    answers = [Answer("a", "x", 0.9), Answer("b", "x", 0.9), Answer("a", "y", 0.1), Answer("a", "z", 0.2)]
+    found = assess(answers, {"a": "z", "b": "y"}, 0.9, 0.5)
+    assert (found.labelled, found.measured, found.estimated) == (2, 0.5, 0.5)
+
+
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_all_right_or_all_wrong_has_a_threshold_too(share: float) -> None:
     scores = np.linspace(0.2, 1.0, 50, dtype=np.float32)

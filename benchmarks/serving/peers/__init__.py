@@ -1,0 +1,11 @@
+"""Servers that a team would take instead of Perennial, each tuned as its documentation says."""
+
+from __future__ import annotations
+
+from benchmarks.serving.peers.bentoml import BENTOML
+from benchmarks.serving.peers.fastapi import FASTAPI
+from benchmarks.serving.peers.litserve import LITSERVE
+from benchmarks.serving.peers.mosec import MOSEC
+from benchmarks.serving.peers.peer import Peer
+
+PEERS: dict[str, Peer] = {peer.name: peer for peer in (BENTOML, FASTAPI, LITSERVE, MOSEC)}

@@ -5,10 +5,15 @@ from __future__ import annotations
 # The service.
 REQUESTS = "perennial_requests"  # counter: task, route, code
 REQUEST_SECONDS = "perennial_request_seconds"  # histogram: task, route
-PREDICTIONS = "perennial_predictions"  # counter: task, release, label
+PREDICTIONS = "perennial_predictions"  # counter: task, release, label; a shadow's are not counted here
+PREDICTION_SECONDS = "perennial_prediction_seconds"  # histogram: task, release, role
+MODEL_FAILURES = "perennial_model_failures"  # counter: task, release; texts for which a session run gave no answer
+SHADOW_PREDICTIONS = "perennial_shadow_predictions"  # counter: task, release, outcome = same | other | dropped
+CACHE_LOOKUPS = "perennial_cache_lookups"  # counter: task, outcome = hit | miss
 BATCH_SIZE = "perennial_batch_size"  # histogram: task, texts in one session run
 BATCH_TOKENS = "perennial_batch_tokens"  # histogram: task, tokens in one session run, padding included
-QUEUE_TEXTS = "perennial_queue_texts"  # gauge: task
+RUN_TOKENS = "perennial_run_tokens"  # counter: task, kind = text | padding
+QUEUE_TOKENS = "perennial_queue_tokens"  # gauge: task
 RELEASE_INFO = "perennial_release_info"  # gauge, 1: task, release, role
 RELEASE_FAILURES = "perennial_release_load_failures"  # counter: task
 LOG_WRITTEN = "perennial_log_records_written"  # counter: task

@@ -23,11 +23,18 @@ from service.asgi import (
     replayed,
     send_answer,
 )
-from service.bodies import feedback_items, predict_texts
-from service.errors import BodyTooLargeError, BodyTooSlowError, MethodNotAllowedError, RouteUnknownError
+from service.bodies import feedback_items, predict_request
+from service.errors import (
+    BodyTooLargeError,
+    BodyTooSlowError,
+    HeaderInvalidError,
+    HungUpError,
+    MethodNotAllowedError,
+    RouteUnknownError,
+)
 from service.problems import CONTENT_TYPE as PROBLEM
 from service.problems import problem_of
-from service.serving import Serving
+from service.serving import Answered, Serving
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +63,23 @@ class Call:
     task: str  # "" where the route has none
     body: bytes  # b"" for GET
     started: float  # monotonic
+    headers: Headers
+    receive: Receive  # once the body was read, it returns when the caller is gone
+
+    def deadline(self) -> float:
+        """Until when the answer is wanted, monotonic. Raises HeaderInvalidError."""
+        seconds = self.serving.settings.deadline_seconds
+        for name, value in self.headers:
+            if name == b"x-request-timeout-ms":
+                seconds = min(seconds, _milliseconds(value) / 1000)
+        return self.started + seconds
+
+
+def _milliseconds(value: bytes) -> float:
+    shown = value.decode("latin-1").strip()
+    if not (shown.isascii() and shown.isdigit() and 0 < int(shown[:12]) <= 10**9):
+        raise HeaderInvalidError("X-Request-Timeout-Ms", "a whole number of milliseconds from 1 on", shown)
+    return float(shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +93,34 @@ class Route:
 
 async def predict(call: Call) -> Answer:
     """POST /v1/models/{task}:predict. One release answers all instances of a request."""
-    release = call.serving.releases.serving(call.task)
-    texts = predict_texts(call.body, release.manifest.spec.limits)
-    answers = await call.serving.predict(release, texts, call.started)
-    return Answer(200, orjson.dumps({"predictions": answers, "model_version": release.version}))
+    releases = call.serving.releases
+    stable = releases.serving(call.task)
+    request = predict_request(call.body, stable.manifest.spec.limits, len(stable.labels))
+    predicted = await call.serving.predict(
+        call.task, request, call.started, deadline=call.deadline(), hung_up=call.receive
+    )
+    predictions = [_prediction(one) for one in predicted.answers]
+    return Answer(200, orjson.dumps({"predictions": predictions, "model_version": predicted.release.version}))
+
+
+def _prediction(one: Answered) -> dict[str, object]:
+    shown: dict[str, object] = {"id": one.id, "label": one.label, "score": one.score}
+    if one.scores is not None:
+        shown["scores"] = [{"label": label, "score": round(score, 6)} for label, score in one.scores]
+    if one.truncated:
+        shown["truncated"] = True
+    return shown
 
 
 async def feedback(call: Call) -> Answer:
     """POST /v1/models/{task}:feedback. 202 once every label is on disk, or none is taken."""
-    release = call.serving.releases.serving(call.task)
-    items = feedback_items(call.body, release.labels)
-    await call.serving.feedback(call.task, items)
-    return Answer(202, orjson.dumps({"accepted": len(items)}))
+    labels = call.serving.releases.labels(call.task)
+    items = feedback_items(call.body, labels)
+    unverified = await call.serving.feedback(call.task, items)
+    shown = {"accepted": len(items)}
+    if unverified:
+        shown["unverified"] = unverified
+    return Answer(202, orjson.dumps(shown))
 
 
 async def list_models(call: Call) -> Answer:
@@ -174,7 +214,7 @@ class Api:
         extra: Headers = []
         try:
             answer = await _handled(serving, route, task, scope, receive, started)
-        except DisconnectedError:
+        except (DisconnectedError, HungUpError):
             return
         except Exception as error:
             problem = problem_of(error, _instance(scope))
@@ -183,8 +223,7 @@ class Api:
             answer, extra = Answer(problem.status, problem.body, PROBLEM), problem.headers
         # A name made up by a caller is no label of a metric: each would be a new time series for ever.
         labels = (task if serving.releases.knows(task) else "", route.name if route else "")
-        serving.metrics.requests.labels(*labels, str(answer.status)).inc()
-        serving.metrics.request_seconds.labels(*labels).observe(time.monotonic() - started)
+        serving.metrics.answered(labels, answer.status, time.monotonic() - started)
         await send_answer(send, answer.status, answer.body, answer.content_type, extra)
 
 
@@ -199,7 +238,7 @@ async def _handled(
     body = b""
     if route.method == "POST":
         body = await read_json_body(scope, receive, serving.settings.max_body_bytes)
-    return await route.handle(Call(serving, task, body, started))
+    return await route.handle(Call(serving, task, body, started, scope["headers"], receive))
 
 
 def _instance(scope: Scope) -> str:

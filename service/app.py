@@ -22,7 +22,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from contracts.errors import PerennialError
 from service.api import Api
-from service.bodies import check_texts
+from service.bodies import typed_request
 from service.metrics import ServiceMetrics
 from service.problems import status_of
 from service.serving import Serving
@@ -76,11 +76,13 @@ def build_service(serving: Callable[[], Serving]) -> Service[Any]:
             started = time.monotonic()
             try:
                 release = serving().releases.serving(task)
-                texts = check_texts(instances, release.manifest.spec.limits)
-                answers = await serving().predict(release, texts, started)
+                request = typed_request(instances, release.manifest.spec.limits)
+                deadline = started + serving().settings.deadline_seconds
+                predicted = await serving().predict(task, request, started, deadline=deadline)
             except PerennialError as error:
                 raise RefusedError(error) from error
-            return Predictions.model_validate({"predictions": answers, "model_version": release.version})
+            answers = [Predicted(id=one.id, label=one.label, score=one.score) for one in predicted.answers]
+            return Predictions(predictions=answers, model_version=predicted.release.version)
 
     # This is `bentoml.service`; under that name a type checker finds a module.
     built: Service[Any] = bentoml_service(

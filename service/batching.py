@@ -10,6 +10,8 @@ from collections.abc import Sequence
 RUN_OVERHEAD_TOKENS = 16
 # Texts considered at once, so that choosing stays cheap however long the queue is.
 LOOK_AHEAD = 1024
+# A run of less than this is mostly overhead; it is not worth waking another lane for.
+LEAST_SHARE_TOKENS = 64
 
 
 def form_batch(lengths: Sequence[int], token_budget: int) -> list[int]:
@@ -45,3 +47,11 @@ def form_batch(lengths: Sequence[int], token_budget: int) -> list[int]:
             longest = lengths[order[high]]
         else:
             return order[low : high + 1]
+
+
+def share_of(tokens: int, lanes: int, token_budget: int) -> int:
+    """Tokens of one batch where `tokens` wait and `lanes` can run side by side: a fair share, within the budget.
+
+    Never so small that runs cost more than they save.
+    """
+    return min(token_budget, max(-(-tokens // lanes), LEAST_SHARE_TOKENS))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from contracts.task import LimitSpec
@@ -69,7 +70,7 @@ def check_texts(instances: list[str], limits: LimitSpec) -> list[str]:
     return typed_request(instances, limits).texts
 
 
-def feedback_items(body: bytes, labels: tuple[str, ...]) -> list[tuple[str, str]]:
+def feedback_items(body: bytes, labels: Collection[str]) -> list[tuple[str, str]]:
     """(id, label) pairs of `{"items": [{"id": ..., "label": ...}, ...]}`, in order.
 
     Raises BodyMalformedError or RequestInvalidError; the latter names the labels that there are.
@@ -95,7 +96,9 @@ def feedback_items(body: bytes, labels: tuple[str, ...]) -> list[tuple[str, str]
                 wrong.append(Violation(f"{pointer}/{name}", f"Expected a string that is not empty, found {kind}."))
         if not wrong and item["label"] not in labels:
             shown = ascii(item["label"][:64])
-            wrong.append(Violation(f"{pointer}/label", f"Expected one of the labels {listed(labels)}; found {shown}."))
+            wrong.append(
+                Violation(f"{pointer}/label", f"Expected one of the labels {listed(sorted(labels))}; found {shown}.")
+            )
         if wrong:
             violations += wrong
         else:

@@ -169,6 +169,30 @@ class QueueFullError(PerennialError):
         self.retry_after = retry_after
 
 
+class DeadlineError(PerennialError):
+    """A request whose time was over before it was answered."""
+
+    def __init__(self, waited: float) -> None:
+        super().__init__(
+            f"The answer was not ready within the request's deadline; it waited {waited:.3f} s. "
+            "Try again, allow more time (X-Request-Timeout-Ms), or add workers."
+        )
+
+
+class HungUpError(PerennialError):
+    """A caller that hung up while its request waited: its place is free again."""
+
+    def __init__(self) -> None:
+        super().__init__("The caller hung up before its request was answered.")
+
+
+class HeaderInvalidError(PerennialError):
+    """A header that does not say what it should."""
+
+    def __init__(self, name: str, expected: str, found: str) -> None:
+        super().__init__(f"Header {name}: expected {expected}, found {found[:64]!a}.")
+
+
 class StoppingError(PerennialError):
     """Work that came while the service was going down."""
 

@@ -21,10 +21,15 @@ class Scored:
     scores: npt.NDArray[np.float64]  # [batch], 0..1
 
 
-Head = Callable[[Floats, float], Scored]
+@dataclass(frozen=True)
+class Head:
+    """How one kind of task reads its logits."""
+
+    best: Callable[[Floats, float], Scored]  # (logits [batch, labels], temperature)
+    ranked: Callable[[Floats, float, int], list[tuple[int, float]]]  # (logits [labels], temperature, how many)
 
 
-def classification(logits: Floats, temperature: float) -> Scored:
+def best_label(logits: Floats, temperature: float) -> Scored:
     """[batch, labels] -> the most probable label and its probability, softmax(logits / temperature).
 
     Temperature scaling: Guo et al., On Calibration of Modern Neural Networks, 2017, section 4.2.
@@ -35,4 +40,16 @@ def classification(logits: Floats, temperature: float) -> Scored:
     return Scored(indices=logits.argmax(axis=1), scores=1.0 / np.exp(scaled).sum(axis=1))
 
 
-HEADS: dict[Kind, Head] = {"classification": classification}
+def ranked_labels(logits: Floats, temperature: float, count: int) -> list[tuple[int, float]]:
+    """[labels] -> the `count` most probable labels, best first, with their softmax probabilities.
+
+    Labels of one probability keep their order, so that the first is always `best_label`'s.
+    """
+    scaled = logits.astype(np.float64) / temperature
+    exponentials = np.exp(scaled - scaled.max())
+    probabilities = exponentials / exponentials.sum()
+    order = np.argsort(-logits, kind="stable")[:count]
+    return [(int(index), float(probabilities[index])) for index in order]
+
+
+HEADS: dict[Kind, Head] = {"classification": Head(best_label, ranked_labels)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,9 @@ class BatchOutput:
 class LoadedRelease:
     """A release that was verified, loaded and tried. Its methods may be called from several threads at once."""
 
-    def __init__(self, manifest: Manifest, session: Any, tokenizer: Tokenizer, reference: Reference) -> None:
+    def __init__(
+        self, manifest: Manifest, session: Any, wide_session: Any, tokenizer: Tokenizer, reference: Reference
+    ) -> None:
         tokenizer.no_padding()
         tokenizer.no_truncation()
         cutter = Tokenizer.from_str(tokenizer.to_str())
@@ -60,6 +63,7 @@ class LoadedRelease:
         self.labels = manifest.labels
         self._head = HEADS[manifest.kind]
         self._session = session
+        self._wide_session = wide_session
         self._tokenizer = tokenizer
         self._cutter = cutter
         self._unknown = -1 if unknown is None else tokenizer.token_to_id(unknown)
@@ -82,19 +86,28 @@ class LoadedRelease:
             ids = self._cutter.encode(text).ids
         return EncodedText(text, ids, length, min(unknown, 1.0), pieces / max(1, len(text.split())))
 
-    def predict(self, rows: Sequence[list[int]]) -> BatchOutput:
-        """One session run over token ids, padded to the longest row. Raises ModelOutputError for what is no answer."""
-        width = max(len(row) for row in rows)
-        ids = np.zeros((len(rows), width), dtype=np.int64)
-        mask = np.zeros((len(rows), width), dtype=np.int64)
-        for number, row in enumerate(rows):
-            ids[number, : len(row)] = row
-            mask[number, : len(row)] = 1
+    def ranked(self, output: BatchOutput, row: int, count: int) -> list[tuple[str, float]]:
+        """The `count` most probable labels of a text with their probabilities, best first."""
+        return [
+            (self.labels[index], score)
+            for index, score in self._head.ranked(output.logits[row], self.manifest.temperature, count)
+        ]
+
+    def predict(self, rows: Sequence[list[int]], *, all_cores: bool = False) -> BatchOutput:
+        """One session run over token ids, padded to the longest row, on one core or on all that the service has.
+
+        Raises ModelOutputError for what is no answer.
+        """
+        width = max(map(len, rows))
+        ids = np.array([row + [0] * (width - len(row)) for row in rows], dtype=np.int64)
+        lengths = np.array([len(row) for row in rows])
+        mask = (np.arange(width) < lengths[:, None]).astype(np.int64)
         inputs = {"input_ids": ids, "attention_mask": mask}
         if self.manifest.token_type_ids:
             inputs["token_type_ids"] = np.zeros_like(ids)
         try:
-            logits, embeddings = self._session.run(["logits", "embedding"], inputs)
+            session = self._wide_session if all_cores else self._session
+            logits, embeddings = session.run(["logits", "embedding"], inputs)
         except Exception as error:
             # onnxruntime has an exception class of its own for each status, with no common root.
             raise ModelOutputError(
@@ -113,31 +126,26 @@ class LoadedRelease:
                 f"Release {self.task}/{self.version}: its embedding holds values that are not finite. "
                 f"Roll back with `perennial releases rollback {self.task}`."
             )
-        scored = self._head(logits, self.manifest.temperature)
+        scored = self._head.best(logits, self.manifest.temperature)
         return BatchOutput(scored.indices, scored.scores, logits, projections)
 
 
 def load_release(home: Home, task: str, version: str, *, threads: int, sha256: str | None = None) -> LoadedRelease:
     """Verify a release's checksums, load it, and answer one text with it.
 
-    `threads` are those of one session run; `sha256` is that of the manifest, where it is known. Raises
+    `threads` are those of a run on all cores; `sha256` is that of the manifest, where it is known. Raises
     ReleaseNotFoundError or ReleaseCorruptError.
     """
     manifest = verify_release(home, task, version, sha256=sha256)
     folder = home.release(task, version)
-    options = _runtime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.graph_optimization_level = _runtime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    # A thread that spins while it waits for work takes the core that answers HTTP.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
     try:
-        session = _runtime.InferenceSession(str(folder / MODEL_FILE), options, providers=["CPUExecutionProvider"])
+        session = _session(folder / MODEL_FILE, 1)
+        wide_session = _session(folder / MODEL_FILE, threads) if threads > 1 else session
         tokenizer = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
-        release = LoadedRelease(manifest, session, tokenizer, load_reference(folder / REFERENCE_FILE))
+        release = LoadedRelease(manifest, session, wide_session, tokenizer, load_reference(folder / REFERENCE_FILE))
         for texts in ([_WARM_UP_TEXT], [_WARM_UP_TEXT, _WARM_UP_TEXT * 3]):
-            release.predict([encoded.ids for encoded in release.encode(texts)])
+            for all_cores in (False, True):
+                release.predict([encoded.ids for encoded in release.encode(texts)], all_cores=all_cores)
         # A tokenizer that knows more tokens than the model has rows would fail on some text, some day.
         release.predict([[max(tokenizer.get_vocab().values())]])
     except (KeyboardInterrupt, SystemExit):
@@ -147,3 +155,14 @@ def load_release(home: Home, task: str, version: str, *, threads: int, sha256: s
         # whatever it was, this release cannot serve.
         raise ReleaseCorruptError(task, version, f"it cannot be loaded: {error}.") from error
     return release
+
+
+def _session(path: Path, threads: int) -> Any:
+    options = _runtime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.graph_optimization_level = _runtime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    # A thread that spins while it waits for work takes the core that answers HTTP.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    return _runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
 import orjson
 
 from contracts.home import Home
 from contracts.log import segment_path
+from contracts.records import Role
 from service.metrics import ServiceMetrics
 from service.model import BatchOutput, EncodedText, LoadedRelease
 
@@ -39,25 +41,43 @@ class AnsweredText:
     output: BatchOutput
     row: int  # of the output
     latency_ms: float
+    role: Role = "stable"
 
 
-def record_line(answered: AnsweredText) -> bytes:
+class _Rounded:
+    """Logits and projections of the run that the last record came from, rounded for all of its rows at once."""
+
+    def __init__(self) -> None:
+        self._of: BatchOutput | None = None
+        self._logits: list[list[float]] = []
+        self._projections: list[list[float]] = []
+
+    def row(self, output: BatchOutput, row: int) -> tuple[list[float], list[float]]:
+        if output is not self._of:
+            self._of = output
+            self._logits = np.round(output.logits.astype(np.float64), 4).tolist()
+            self._projections = np.round(output.projections.astype(np.float64), 5).tolist()
+        return self._logits[row], self._projections[row]
+
+
+def record_line(answered: AnsweredText, rounded: _Rounded | None = None) -> bytes:
     """A `contracts.records.PredictionRecord` as one line of JSON; the writer never builds what it would not read."""
     release, encoded, output, row = answered.release, answered.encoded, answered.output, answered.row
+    logits, projection = (rounded or _Rounded()).row(output, row)
     record = {
         "schema_number": 1,
         "id": answered.id,
         "time": answered.time,
         "task": release.task,
         "release": release.version,
-        "role": "stable",
+        "role": answered.role,
         "length": encoded.length,
         "unknown_share": round(encoded.unknown_share, 5),
         "fragmentation": round(encoded.fragmentation, 5),
         "label": release.labels[int(output.indices[row])],
         "score": round(float(output.scores[row]), 6),
-        "logits": [round(value, 4) for value in output.logits[row].tolist()],
-        "projection": [round(value, 5) for value in output.projections[row].tolist()],
+        "logits": logits,
+        "projection": projection,
         "latency_ms": round(answered.latency_ms, 3),
     }
     if release.manifest.spec.limits.log_text:
@@ -133,13 +153,14 @@ class PredictionLog:
         with self._lock:
             taken, self._waiting, self._waiting_bytes = self._waiting, deque(), 0
         groups: dict[tuple[str, Path], list[AnsweredText]] = {}
+        rounded = _Rounded()
         for one in taken:
             task = one.release.task
             path = segment_path(self._home.predictions(task), self._writer, one.time)
             groups.setdefault((task, path), []).append(one)
         for (task, path), group in groups.items():
             try:
-                self._append(task, path, b"".join([record_line(one) for one in group]))
+                self._append(task, path, b"".join([record_line(one, rounded) for one in group]))
             except OSError as error:
                 self._metrics.log_dropped.labels(task, "write_failed").inc(len(group))
                 self._complain(path, error, len(group))

@@ -11,6 +11,8 @@ from service.errors import (
     BodyMalformedError,
     BodyTooLargeError,
     BodyTooSlowError,
+    DeadlineError,
+    HeaderInvalidError,
     HeadTooLargeError,
     HeadTooSlowError,
     MediaTypeError,
@@ -50,6 +52,8 @@ TABLE: dict[type[Exception], tuple[int, str, str]] = {
     TaskNotServedError: (503, "task-not-served", "No release of this task is loaded"),
     NotReadyError: (503, "not-ready", "The service is not ready"),
     QueueFullError: (503, "queue-full", "Too much work waits"),
+    DeadlineError: (504, "deadline-exceeded", "The answer was not ready in time"),
+    HeaderInvalidError: (400, "invalid-header", "A header is not what was expected"),
     StoppingError: (503, "stopping", "The service is stopping"),
     LogWriteError: (503, "not-recorded", "The feedback could not be recorded"),
 }

@@ -1,174 +1,283 @@
-"""Runs waiting texts in batches: at once when idle, gathering while busy; no polling, no fixed delay."""
+"""Runs waiting texts in batches: at once when idle, gathering while busy; no polling, no fixed delay.
+
+Lanes are threads that take the next batch themselves when a run is over, so that none waits for the event loop, which
+has HTTP to do. Each runs on one core: measured on int8 models, two runs side by side answer half as much again as one
+run on two cores. Only a text that is alone gets all cores.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
+import threading
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 
-from service.batching import form_batch
-from service.errors import QueueFullError, StoppingError
+from service.backlog import Backlog, Batch, Placed, Ticket
+from service.errors import DeadlineError, HungUpError, ModelOutputError, QueueFullError, StoppingError
 from service.metrics import ServiceMetrics
-from service.model import BatchOutput, EncodedText, LoadedRelease
+from service.model import EncodedText, LoadedRelease
 
-# Tokens a second that are taken for granted before the first run has been timed.
+logger = logging.getLogger(__name__)
+
+# Tokens a second and lane that are taken for granted before the first run has been timed.
 _FIRST_RATE = 10_000.0
 _MAX_RETRY_AFTER = 60
+# How often deadlines are looked at, and how long a request waits before anybody asks whether its caller is still there:
+# most are answered long before, and pay nothing for it.
+_SWEEP_SECONDS = 0.05
+_PATIENCE_SECONDS = 0.2
+# Texts of a shadow that may wait: what is more is dropped and counted, as nobody waits for it.
+_SHADOW_TEXTS = 1024
+_SHADOW_BATCH = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
-    """Where a text's answer lies."""
-
-    output: BatchOutput
-    row: int
-
-
-@dataclass(slots=True)
-class _Ticket:
-    """One request: answered when its last text is."""
-
-    future: asyncio.Future[None]
-    placed: list[Placed | None]
-    missing: int
-
-
-@dataclass(slots=True)
-class _Waiting:
-    """One text of a request."""
-
-    ticket: _Ticket
-    position: int
-    ids: list[int]
-    arrival: int
-
-
-@dataclass(slots=True)
-class _Queue:
-    """What waits for one loaded release; while a release is swapped its task has two."""
+class ShadowWork:
+    """Texts that a shadow scores when there is nothing else to do; `done` is called in a lane's thread."""
 
     release: LoadedRelease
-    waiting: list[_Waiting] = field(default_factory=list)
+    texts: Sequence[str]
+    done: Callable[[list[EncodedText], list[Placed], float], None]  # the last: seconds
 
 
 class Scheduler:
-    """Lives on one event loop; session runs happen in `lanes` threads beside it.
-
-    The release with the oldest waiting text goes first, so that no task starves another. A text keeps the release
-    it came in with: a swap changes nothing for what already waits.
-    """
+    """Lives on one event loop. A text keeps the release it came in with: a swap changes nothing for what waits."""
 
     def __init__(self, *, batch_tokens: int, queue_tokens: int, metrics: ServiceMetrics, lanes: int = 1) -> None:
-        self._batch_tokens = batch_tokens
         self._queue_tokens = queue_tokens
         self._metrics = metrics
-        self._free_lanes = lanes
-        self._executor = ThreadPoolExecutor(lanes, thread_name_prefix="session")
-        self._queues: dict[LoadedRelease, _Queue] = {}
-        self._tokens: dict[str, int] = {}
-        self._arrivals = 0
-        self._rate = _FIRST_RATE
-        self._pumping = False
+        self._backlog = Backlog(batch_tokens, lanes)
+        self._shadows: deque[ShadowWork] = deque()
+        self._shadow_texts = 0
+        # Guards everything above and below that lanes touch.
+        self._lock = threading.Lock()
+        self._work = threading.Condition(self._lock)
+        self._idle = 0
+        self._busy = 0
         self._stopping = False
+        self._waking = False
+        self._rate = _FIRST_RATE * lanes
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._sweeping: asyncio.TimerHandle | None = None
+        self._lanes = [threading.Thread(target=self._lane, name=f"lane-{n}", daemon=True) for n in range(lanes)]
 
-    async def predict(self, release: LoadedRelease, texts: Sequence[EncodedText]) -> list[Placed]:
-        """Answers of one request, in its order. Raises QueueFullError, ModelOutputError or StoppingError."""
-        loop = asyncio.get_running_loop()
-        tokens = sum(len(text.ids) for text in texts)
-        self._admit(release.task, tokens)
-        ticket = _Ticket(loop.create_future(), [None] * len(texts), len(texts))
-        queue = self._queues.get(release)
-        if queue is None:
-            queue = self._queues[release] = _Queue(release)
-        for position, text in enumerate(texts):
-            self._arrivals += 1
-            queue.waiting.append(_Waiting(ticket, position, text.ids, self._arrivals))
-        self._metrics.queue_texts.labels(release.task).inc(len(texts))
-        if not self._pumping and self._free_lanes:
+    async def predict(
+        self,
+        release: LoadedRelease,
+        texts: Sequence[EncodedText],
+        *,
+        deadline: float = math.inf,
+        hung_up: Callable[[], Awaitable[object]] | None = None,
+    ) -> Ticket:
+        """The request's ticket with every text placed, in its order.
+
+        `deadline` is monotonic; `hung_up` returns when the caller is gone. Raises QueueFullError, DeadlineError,
+        HungUpError, ModelOutputError or StoppingError.
+        """
+        loop = self._loop or self._start()
+        rows = [text.ids for text in texts]
+        tokens = sum(map(len, rows))
+        now = time.monotonic()
+        count = len(rows)
+        ticket = Ticket(release, loop.create_future(), now, deadline, [None] * count, count, hung_up)
+        with self._lock:
+            self._admit(release.task, tokens, deadline - now)
+            self._backlog.add(ticket, rows, tokens)
             # Soon, not now: requests that were read in the same turn of the loop share the first batch.
-            self._pumping = True
-            loop.call_soon(self._pump)
-        await ticket.future
-        return [placed for placed in ticket.placed if placed is not None]
+            wake = self._idle and not self._waking
+        if wake:
+            self._waking = True
+            loop.call_soon(self._wake)
+        if self._sweeping is None:
+            self._sweeping = loop.call_later(_SWEEP_SECONDS, self._sweep)
+        try:
+            await ticket.future
+        except asyncio.CancelledError:
+            self._give_up(ticket)
+            raise
+        finally:
+            if ticket.watcher is not None:
+                ticket.watcher.cancel()
+        return ticket
+
+    def offer(self, work: ShadowWork) -> bool:
+        """Score texts with a shadow when no caller waits. False, at once, where too many wait already."""
+        with self._lock:
+            fits = not self._stopping and self._shadow_texts + len(work.texts) <= _SHADOW_TEXTS
+            if fits:
+                self._shadows.append(work)
+                self._shadow_texts += len(work.texts)
+                self._work.notify()
+        return fits
 
     async def stop(self) -> None:
         """Refuse more and what still waits, and finish the runs that were begun."""
-        self._stopping = True
-        for queue in self._queues.values():
-            for one in queue.waiting:
-                if not one.ticket.future.done():
-                    one.ticket.future.set_exception(StoppingError())
-        self._queues.clear()
-        await asyncio.to_thread(self._executor.shutdown, wait=True)
+        with self._lock:
+            self._stopping = True
+            waiting = self._backlog.tickets()
+            for ticket in waiting:
+                self._backlog.remove(ticket)
+            self._work.notify_all()
+        for ticket in waiting:
+            _fail(ticket, StoppingError())
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+        for lane in self._lanes if self._loop is not None else ():
+            await asyncio.to_thread(lane.join)
 
-    def _admit(self, task: str, tokens: int) -> None:
+    def _start(self) -> asyncio.AbstractEventLoop:
+        self._loop = asyncio.get_running_loop()
+        for lane in self._lanes:
+            lane.start()
+        return self._loop
+
+    def _admit(self, task: str, tokens: int, patience: float) -> None:
+        """Holds the lock. Refusing early is kinder than answering late: what cannot be in time is told so at once."""
         if self._stopping:
             raise StoppingError
-        waiting = self._tokens.get(task, 0)
+        waiting = self._backlog.tokens[task]
+        everything = self._backlog.tokens.total()
         # A request larger than the whole bound is still served when nothing else waits.
-        if waiting and waiting + tokens > self._queue_tokens:
-            seconds = max(1, min(_MAX_RETRY_AFTER, math.ceil(waiting / self._rate)))
+        if waiting and (waiting + tokens > self._queue_tokens or everything / self._rate > patience):
+            seconds = max(1, min(_MAX_RETRY_AFTER, math.ceil(everything / self._rate)))
             raise QueueFullError(task, self._queue_tokens, seconds)
-        self._tokens[task] = waiting + tokens
 
-    def _pump(self) -> None:
-        self._pumping = False
-        while self._free_lanes and not self._stopping:
-            queue = min(self._queues.values(), key=lambda found: found.waiting[0].arrival, default=None)
-            if queue is None:
-                return
-            batch = self._take(queue)
-            if batch:
-                self._dispatch(queue.release, batch)
+    def _wake(self) -> None:
+        self._waking = False
+        with self._lock:
+            self._work.notify(min(self._idle, self._backlog.texts))
 
-    def _take(self, queue: _Queue) -> list[_Waiting]:
-        """The next batch, removed from its queue; what a caller no longer waits for is dropped unseen."""
-        task = queue.release.task
-        alive = [one for one in queue.waiting if not one.ticket.future.done()]
-        chosen = form_batch([len(one.ids) for one in alive], self._batch_tokens)
-        gone = set(chosen)
-        batch = [alive[position] for position in chosen]
-        left = [one for position, one in enumerate(alive) if position not in gone]
-        self._metrics.queue_texts.labels(task).dec(len(queue.waiting) - len(left))
-        self._tokens[task] = sum(
-            len(one.ids)
-            for other in self._queues.values()
-            if other.release.task == task
-            for one in (left if other is queue else other.waiting)
-        )
-        queue.waiting = left
-        if not left:
-            del self._queues[queue.release]
-        return batch
+    def _sweep(self) -> None:
+        """Drop what nobody waits for any more, and begin to ask after callers that have waited long."""
+        now = time.monotonic()
+        with self._lock:
+            tickets = self._backlog.tickets()
+            late = [ticket for ticket in tickets if ticket.deadline <= now]
+            for ticket in late:
+                self._backlog.remove(ticket)
+            waiting = dict(self._backlog.tokens)
+        for task, tokens in waiting.items():
+            self._metrics.queue_tokens.labels(task).set(tokens)
+        for ticket in late:
+            _fail(ticket, DeadlineError(now - ticket.arrived))
+        for ticket in tickets:
+            if ticket.hung_up is not None and ticket.watcher is None and now - ticket.arrived >= _PATIENCE_SECONDS:
+                ticket.watcher = asyncio.ensure_future(_wait_for(ticket.hung_up))
+                ticket.watcher.add_done_callback(partial(self._hung_up, ticket))
+        self._sweeping = asyncio.get_running_loop().call_later(_SWEEP_SECONDS, self._sweep) if tickets else None
 
-    def _dispatch(self, release: LoadedRelease, batch: list[_Waiting]) -> None:
-        rows = [one.ids for one in batch]
-        tokens = len(rows) * max(len(row) for row in rows)
-        self._free_lanes -= 1
-        self._metrics.batch_size.labels(release.task).observe(len(rows))
-        self._metrics.batch_tokens.labels(release.task).observe(tokens)
+    def _hung_up(self, ticket: Ticket, watcher: asyncio.Task[object]) -> None:
+        if not watcher.cancelled() and not ticket.future.done():
+            self._give_up(ticket)
+            _fail(ticket, HungUpError())
+
+    def _give_up(self, ticket: Ticket) -> None:
+        with self._lock:
+            self._backlog.remove(ticket)
+
+    def _lane(self) -> None:
+        while (work := self._next()) is not None:
+            if isinstance(work, Batch):
+                self._run(work)
+            else:
+                self._run_shadow(work)
+            with self._lock:
+                self._busy -= 1
+
+    def _next(self) -> Batch | ShadowWork | None:
+        """Blocks until there is something to do; None when the lanes are to end."""
+        with self._lock:
+            while not self._stopping:
+                batch = self._backlog.take(busy=self._busy)
+                if batch is not None:
+                    self._busy += 1
+                    return batch
+                # One lane stays free for callers, unless it is the only one.
+                if self._shadows and (not self._busy or self._busy < len(self._lanes) - 1):
+                    work = self._shadows.popleft()
+                    self._shadow_texts -= len(work.texts)
+                    self._busy += 1
+                    return work
+                self._idle += 1
+                self._work.wait()
+                self._idle -= 1
+        return None
+
+    def _run(self, batch: Batch) -> None:
         started = time.monotonic()
-        run = asyncio.get_running_loop().run_in_executor(self._executor, release.predict, rows)
-        run.add_done_callback(lambda done: self._finished(done, batch, tokens, started))
+        try:
+            outcomes = _outcomes(batch)
+        except Exception as error:
+            # Whatever it is, the lane goes on and the callers are told.
+            logger.exception("A batch of %s/%s failed.", batch.release.task, batch.release.version)
+            outcomes = [error] * len(batch.texts)
+        seconds = time.monotonic() - started
+        tokens = len(batch.texts) * len(batch.texts[-1].ids)
+        self._metrics.ran(batch.release.task, [len(one.ids) for one in batch.texts], tokens)
+        if self._loop is not None:
+            try:
+                self._loop.call_soon_threadsafe(self._finished, batch, outcomes, started, tokens / max(seconds, 1e-6))
+            except RuntimeError:
+                # The loop was closed while this ran: nobody is left to be answered.
+                return
 
-    def _finished(self, done: asyncio.Future[BatchOutput], batch: list[_Waiting], tokens: int, started: float) -> None:
-        self._free_lanes += 1
-        # The next run starts before the answers of this one are written.
-        self._pump()
-        error = done.exception()
-        if error is not None:
-            for one in batch:
-                if not one.ticket.future.done():
-                    one.ticket.future.set_exception(error)
-            return
-        self._rate += 0.1 * (tokens / max(time.monotonic() - started, 1e-6) - self._rate)
-        output = done.result()
-        for row, one in enumerate(batch):
+    def _finished(self, batch: Batch, outcomes: list[Placed | Exception], started: float, rate: float) -> None:
+        self._rate += 0.05 * (rate * len(self._lanes) - self._rate)
+        for one, outcome in zip(batch.texts, outcomes, strict=True):
             ticket = one.ticket
-            ticket.placed[one.position] = Placed(output, row)
+            if isinstance(outcome, Exception):
+                self._metrics.model_failures.labels(batch.release.task, batch.release.version).inc()
+                _fail(ticket, outcome)
+                continue
+            ticket.placed[one.position] = outcome
+            ticket.run_started = started
             ticket.missing -= 1
             if not ticket.missing and not ticket.future.done():
                 ticket.future.set_result(None)
+
+    def _run_shadow(self, work: ShadowWork) -> None:
+        started = time.monotonic()
+        placed: list[Placed] = []
+        try:
+            encoded = work.release.encode(work.texts)
+            for first in range(0, len(encoded), _SHADOW_BATCH):
+                rows = [one.ids for one in encoded[first : first + _SHADOW_BATCH]]
+                output = work.release.predict(rows)
+                placed += [Placed(output, row) for row in range(len(rows))]
+            work.done(encoded, placed, time.monotonic() - started)
+        except Exception:
+            # Nobody waits for it, and nobody shall suffer from it.
+            logger.exception("The shadow %s/%s failed.", work.release.task, work.release.version)
+            self._metrics.model_failures.labels(work.release.task, work.release.version).inc(len(work.texts))
+
+
+def _outcomes(batch: Batch) -> list[Placed | Exception]:
+    """What became of each text. Where a run fails, each text is tried alone: one must not spoil its neighbours."""
+    release = batch.release
+    try:
+        output = release.predict([one.ids for one in batch.texts], all_cores=batch.alone)
+        return [Placed(output, row) for row in range(len(batch.texts))]
+    except ModelOutputError as error:
+        if len(batch.texts) == 1:
+            return [error]
+    found: list[Placed | Exception] = []
+    for one in batch.texts:
+        try:
+            found.append(Placed(release.predict([one.ids]), 0))
+        except ModelOutputError as error:
+            found.append(error)
+    return found
+
+
+def _fail(ticket: Ticket, error: Exception) -> None:
+    if not ticket.future.done():
+        ticket.future.set_exception(error)
+
+
+async def _wait_for(hung_up: Callable[[], Awaitable[object]]) -> object:
+    return await hung_up()

@@ -3,25 +3,52 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import secrets
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
+from contracts.records import Role
 from contracts.release import Manifest
+from service.answer_cache import AnswerCache
+from service.backlog import Placed
 from service.errors import PredictionUnknownError
 from service.feedback_log import FeedbackLog
 from service.metrics import ServiceMetrics
-from service.model import LoadedRelease
+from service.model import EncodedText, LoadedRelease
 from service.prediction_ids import PredictionIds, load_key
 from service.prediction_log import AnsweredText, PredictionLog, writer_name
 from service.releases import Releases, TaskState
-from service.scheduler import Scheduler
+from service.requests import PredictRequest, id_problem
+from service.scheduler import Scheduler, ShadowWork
 from service.settings import ServiceSettings, available_cores
+from service.trials import in_share
 
 # Texts above this many characters in one request are tokenized beside the event loop (about 1 ms of work).
 _INLINE_CHARS = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The answer to one text."""
+
+    id: str
+    label: str
+    score: float  # calibrated probability of the label, 0..1
+    scores: list[tuple[str, float]] | None  # the best labels with theirs, where asked for; best first
+    truncated: bool  # whether only the text's beginning was read
+
+
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """The answers to one request."""
+
+    release: LoadedRelease
+    role: Role
+    answers: list[Answered]
 
 
 class Serving:
@@ -33,8 +60,9 @@ class Serving:
         threads = settings.session_threads(available_cores())
         self.releases = Releases(settings.home, threads=threads, poll_seconds=settings.poll_seconds, metrics=metrics)
         self._scheduler = Scheduler(
-            batch_tokens=settings.batch_tokens, queue_tokens=settings.queue_tokens, metrics=metrics
+            batch_tokens=settings.batch_tokens, queue_tokens=settings.queue_tokens, metrics=metrics, lanes=threads
         )
+        self._cache = AnswerCache(settings.cache_entries) if settings.cache_entries else None
         self._ids = PredictionIds(load_key(settings.home))
         writer = writer_name(socket.gethostname(), os.getpid(), lambda: secrets.token_hex(4))
         self.log = PredictionLog(settings.home, writer, settings.log_queue_bytes, metrics)
@@ -53,39 +81,115 @@ class Serving:
         await asyncio.to_thread(self.log.stop, max(1.0, bound / 2))
         await asyncio.to_thread(self.releases.stop, 1.0)
 
-    async def predict(self, release: LoadedRelease, texts: Sequence[str], started: float) -> list[dict[str, object]]:
-        """Answers to checked texts, in their order. `started` is the request's monotonic start.
+    async def predict(
+        self,
+        task: str,
+        request: PredictRequest,
+        started: float,
+        *,
+        deadline: float = math.inf,
+        hung_up: Callable[[], Awaitable[object]] | None = None,
+    ) -> Predicted:
+        """Answers to a request's texts, in their order, all by one release.
 
-        Raises QueueFullError, StoppingError or ModelOutputError.
+        `started` and `deadline` are monotonic; `hung_up` returns when the caller is gone. Raises what
+        `Releases.route` and `Scheduler.predict` raise.
         """
-        if sum(map(len, texts)) > _INLINE_CHARS:
-            encoded = await asyncio.to_thread(release.encode, texts)
-        else:
-            encoded = release.encode(texts)
-        placed = await self._scheduler.predict(release, encoded)
-        now = time.time()
-        latency_ms = 1000 * (time.monotonic() - started)
-        answers: list[dict[str, object]] = []
+        texts = request.texts
+        routed = self.releases.route(task, request.key or texts[0], request.version)
+        release, role = routed.release, routed.role
+        encoded, placed = await self._answered(release, texts, deadline, hung_up)
+        now, ended = time.time(), time.monotonic()
+        latency_ms = 1000 * (ended - started)
+        answers: list[Answered] = []
         records: list[AnsweredText] = []
-        for text, place in zip(encoded, placed, strict=True):
-            identifier = self._ids.make(release.task, now)
-            label = release.labels[int(place.output.indices[place.row])]
-            score = round(float(place.output.scores[place.row]), 6)
-            answers.append({"id": identifier, "label": label, "score": score})
-            records.append(AnsweredText(identifier, now, release, text, place.output, place.row, latency_ms))
-            self.metrics.predictions.labels(release.task, release.version, label).inc()
+        for position, (text, place) in enumerate(zip(encoded, placed, strict=True)):
+            output, row = place.output, place.row
+            own = request.ids[position] if request.ids is not None else None
+            identifier = own or self._ids.make(task, now)
+            truncated = text.length > release.manifest.max_tokens or position in request.cut
+            ranked = release.ranked(output, row, request.top_k) if request.top_k else None
+            score = round(float(output.scores[row]), 6)
+            answers.append(Answered(identifier, release.labels[output.indices[row]], score, ranked, truncated))
+            records.append(AnsweredText(identifier, now, release, text, output, row, latency_ms, role))
         self.log.put(records)
-        return answers
+        self.metrics.predicted(task, release.version, role, [one.label for one in answers], ended - started)
+        self._offer_shadow(task, texts, answers)
+        return Predicted(release, role, answers)
 
-    async def feedback(self, task: str, items: Sequence[tuple[str, str]]) -> None:
-        """Returns once the (id, label) pairs are on disk. Raises PredictionUnknownError or LogWriteError."""
-        unknown = [
-            (index, identifier) for index, (identifier, _) in enumerate(items) if not self._ids.verify(task, identifier)
-        ]
+    async def _answered(
+        self,
+        release: LoadedRelease,
+        texts: Sequence[str],
+        deadline: float,
+        hung_up: Callable[[], Awaitable[object]] | None,
+    ) -> tuple[list[EncodedText], list[Placed]]:
+        """How each text was encoded, and where its answer lies; known ones are not run again."""
+        if self._cache is None:
+            encoded = await self._encoded(release, texts)
+            ticket = await self._scheduler.predict(release, encoded, deadline=deadline, hung_up=hung_up)
+            return encoded, ticket.answers()
+        known = [self._cache.find(release, text) for text in texts]
+        new = [text for text, found in zip(texts, known, strict=True) if found is None]
+        hits = len(texts) - len(new)
+        self.metrics.cache_lookups.labels(release.task, "hit").inc(hits)
+        self.metrics.cache_lookups.labels(release.task, "miss").inc(len(new))
+        fresh: list[tuple[EncodedText, Placed]] = []
+        if new:
+            encoded = await self._encoded(release, new)
+            ticket = await self._scheduler.predict(release, encoded, deadline=deadline, hung_up=hung_up)
+            fresh = list(zip(encoded, ticket.answers(), strict=True))
+            for text, place in fresh:
+                self._cache.keep(release, text, place)
+        left = iter(fresh)
+        pairs = [found or next(left) for found in known]
+        return [text for text, _ in pairs], [place for _, place in pairs]
+
+    async def _encoded(self, release: LoadedRelease, texts: Sequence[str]) -> list[EncodedText]:
+        if sum(map(len, texts)) > _INLINE_CHARS:
+            return await asyncio.to_thread(release.encode, texts)
+        return release.encode(texts)
+
+    def _offer_shadow(self, task: str, texts: Sequence[str], answers: Sequence[Answered]) -> None:
+        shadow = self.releases.shadow(task)
+        if shadow is None:
+            return
+        release, version = shadow.release, shadow.release.version
+        chosen = [place for place, text in enumerate(texts) if in_share(task, version, text, shadow.share)]
+        if not chosen:
+            return
+        labels = [answers[place].label for place in chosen]
+
+        def done(encoded: list[EncodedText], placed: list[Placed], seconds: float) -> None:
+            now = time.time()
+            records: list[AnsweredText] = []
+            for text, place, label in zip(encoded, placed, labels, strict=True):
+                found = release.labels[place.output.indices[place.row]]
+                outcome = "same" if found == label else "other"
+                self.metrics.shadow_predictions.labels(task, version, outcome).inc()
+                identifier = self._ids.make(task, now)
+                latency_ms = 1000 * seconds / len(placed)
+                records.append(
+                    AnsweredText(identifier, now, release, text, place.output, place.row, latency_ms, "shadow")
+                )
+            self.log.put(records)
+
+        if not self._scheduler.offer(ShadowWork(release, [texts[place] for place in chosen], done)):
+            self.metrics.shadow_predictions.labels(task, version, "dropped").inc(len(chosen))
+
+    async def feedback(self, task: str, items: Sequence[tuple[str, str]]) -> int:
+        """Returns once the (id, label) pairs are on disk: how many of the ids are of callers' own making.
+
+        Ids that the service made prove themselves; those that callers made are taken on trust, and count once there is
+        a prediction of that id. Raises PredictionUnknownError or LogWriteError.
+        """
+        own = [(index, identifier) for index, (identifier, _) in enumerate(items) if id_problem(identifier) is not None]
+        unknown = [(index, identifier) for index, identifier in own if not self._ids.verify(task, identifier)]
         if unknown:
             raise PredictionUnknownError(task, unknown)
         await self._feedback.append(task, items, time.time())
         self.metrics.feedback.labels(task).inc(len(items))
+        return len(items) - len(own)
 
     def describe(self, state: TaskState) -> dict[str, object]:
         """A task as `GET /v1/models` lists it."""

@@ -23,6 +23,8 @@ VARIABLES = {
     "poll_seconds": "PERENNIAL_POLL_SECONDS",
     "batch_tokens": "PERENNIAL_BATCH_TOKENS",
     "queue_tokens": "PERENNIAL_QUEUE_TOKENS",
+    "deadline_seconds": "PERENNIAL_DEADLINE_SECONDS",
+    "cache_entries": "PERENNIAL_CACHE_ENTRIES",
     "log_queue_bytes": "PERENNIAL_LOG_QUEUE_BYTES",
     "max_body_bytes": "PERENNIAL_MAX_BODY_BYTES",
     "drain_seconds": "PERENNIAL_DRAIN_SECONDS",
@@ -45,6 +47,8 @@ _RANGES: dict[str, tuple[float, float]] = {
     "poll_seconds": (0.05, 3600),
     "batch_tokens": (1, 1_000_000),
     "queue_tokens": (1, 1_000_000_000),
+    "deadline_seconds": (0.001, 3600),
+    "cache_entries": (0, 100_000_000),
     "log_queue_bytes": (1024, 2**40),
     "max_body_bytes": (1024, 2**31),
     "drain_seconds": (0, 3600),
@@ -64,10 +68,12 @@ class ServiceSettings:
     host: str = "127.0.0.1"
     port: int = 3000  # 0: any free one
     workers: int = 1  # processes
-    threads: int = 0  # of one session run; 0: the cores of this machine (or container) shared among the workers
+    threads: int = 0  # for the model, of each worker; 0: the cores of this machine (or container) shared among them
     poll_seconds: float = 0.5  # between two looks at rollout.json
     batch_tokens: int = 512  # of one session run, padding included; one text alone may be longer
-    queue_tokens: int = 32_768  # that may wait, a task
+    queue_tokens: int = 16_384  # that may wait, a task
+    deadline_seconds: float = 30.0  # for an answer, where the request does not say
+    cache_entries: int = 0  # texts of each release whose answers are remembered; 0: none
     log_queue_bytes: int = 32 * 2**20  # prediction records that may wait for the disk
     max_body_bytes: int = 4 * 2**20
     drain_seconds: float = 15.0  # for answering what was accepted, once told to stop
@@ -115,6 +121,8 @@ class ServiceSettings:
             poll_seconds=_number(found, "poll_seconds", cls.poll_seconds),
             batch_tokens=_integer(found, "batch_tokens", cls.batch_tokens),
             queue_tokens=_integer(found, "queue_tokens", cls.queue_tokens),
+            deadline_seconds=_number(found, "deadline_seconds", cls.deadline_seconds),
+            cache_entries=_integer(found, "cache_entries", cls.cache_entries),
             log_queue_bytes=_integer(found, "log_queue_bytes", cls.log_queue_bytes),
             max_body_bytes=_integer(found, "max_body_bytes", cls.max_body_bytes),
             drain_seconds=_number(found, "drain_seconds", cls.drain_seconds),
@@ -137,7 +145,7 @@ class ServiceSettings:
         }
 
     def session_threads(self, cores: int) -> int:
-        """Threads of one session run, given the cores that all workers share."""
+        """Session runs side by side, and threads of a run that is alone, given the cores that all workers share."""
         return self.threads or max(1, cores // self.workers)
 
 

@@ -99,7 +99,7 @@ def test_metrics_hold_our_names_only_and_count(shared: Any) -> None:
     shared.predict("invoice", "parcel")
     assert shared.metric('perennial_requests_total{code="200",route="predict",task="support"}') == before + 1
     assert shared.metric('perennial_release_info{release="0001",role="stable",task="support"}') == 1
-    assert shared.metric('perennial_queue_texts{task="support"}') == 0
+    assert shared.metric('perennial_queue_tokens{task="support"}') == 0
     families = list(text_string_to_metric_families(shared.get("/metrics").text))
     assert {family.name for family in families} <= set(names.ALL)
     assert {names.REQUESTS, names.REQUEST_SECONDS, names.PREDICTIONS, names.BATCH_SIZE, names.BATCH_TOKENS} <= {
@@ -246,12 +246,12 @@ def test_unknown_predictions_are_named_and_nothing_is_recorded(shared: Any) -> N
     mine = shared.predict("invoice").json()["predictions"][0]["id"]
     other = shared.predict("money", task="orders").json()["predictions"][0]["id"]
     before = shared.metric('perennial_feedback_total{task="support"}')
-    response = shared.feedback((mine, "billing"), ("0" * 26, "billing"), (other, "billing"), ("x", "other"))
+    response = shared.feedback((mine, "billing"), ("0" * 26, "billing"), (other, "billing"), ("not an id", "other"))
     problem = assert_problem(response, 404, "unknown-prediction")
     assert problem["unknown"] == [
         {"index": 1, "id": "0" * 26},
         {"index": 2, "id": other},
-        {"index": 3, "id": "x"},
+        {"index": 3, "id": "not an id"},
     ]
     assert shared.metric('perennial_feedback_total{task="support"}') == before
 

@@ -69,7 +69,7 @@ def test_two_hundred_at_once_each_get_their_own_answer(
     server = start_server(home)
     answers = ask_many(server.url, 200, 200)
     assert {(status, right) for status, right, _ in answers} == {(200, True)}
-    assert server.metric('perennial_queue_texts{task="support"}') == 0
+    assert server.metric('perennial_queue_tokens{task="support"}') == 0
     runs = server.metric('perennial_batch_size_count{task="support"}')
     texts = server.metric('perennial_batch_size_sum{task="support"}')
     assert texts > runs, "under load, texts share runs"

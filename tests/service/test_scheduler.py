@@ -7,10 +7,11 @@ import pytest
 
 from contracts.home import Home
 from contracts.release import Manifest
+from service.backlog import Ticket
 from service.errors import ModelOutputError, QueueFullError, StoppingError
 from service.metrics import ServiceMetrics
 from service.model import LoadedRelease, load_release
-from service.scheduler import Placed, Scheduler
+from service.scheduler import Scheduler
 
 
 @pytest.fixture
@@ -23,8 +24,8 @@ def scheduler(queue_tokens: int = 10_000, batch_tokens: int = 64) -> Scheduler:
     return Scheduler(batch_tokens=batch_tokens, queue_tokens=queue_tokens, metrics=ServiceMetrics())
 
 
-def labels(release: LoadedRelease, placed: list[Placed]) -> list[str]:
-    return [release.labels[int(place.output.indices[place.row])] for place in placed]
+def labels(release: LoadedRelease, ticket: Ticket) -> list[str]:
+    return [release.labels[int(place.output.indices[place.row])] for place in ticket.answers()]
 
 
 def test_a_request_larger_than_a_batch_comes_back_whole_and_in_order(release: LoadedRelease) -> None:
@@ -63,7 +64,7 @@ def test_a_request_above_the_whole_bound_is_served_when_nothing_waits(release: L
         running = scheduler(queue_tokens=1)
         found = await running.predict(release, release.encode(["invoice please"] * 30))
         await running.stop()
-        return len(found)
+        return len(found.answers())
 
     assert asyncio.run(run()) == 30
 

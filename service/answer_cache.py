@@ -1,0 +1,41 @@
+"""Answers to texts that were seen before, by setting: exact matches only, of the release that gave them."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from weakref import WeakKeyDictionary
+
+from service.backlog import Placed
+from service.model import BatchOutput, EncodedText, LoadedRelease
+
+
+class AnswerCache:
+    """The last `entries` texts of each loaded release; what is known of a release goes when it does."""
+
+    def __init__(self, entries: int) -> None:
+        self._entries = entries
+        self._known: WeakKeyDictionary[LoadedRelease, OrderedDict[str, tuple[EncodedText, Placed]]] = (
+            WeakKeyDictionary()
+        )
+
+    def find(self, release: LoadedRelease, text: str) -> tuple[EncodedText, Placed] | None:
+        """How a text was encoded and answered, if it is known."""
+        known = self._known.get(release)
+        found = known.get(text) if known is not None else None
+        if known is not None and found is not None:
+            known.move_to_end(text)
+        return found
+
+    def keep(self, release: LoadedRelease, encoded: EncodedText, placed: Placed) -> None:
+        """Remember an answer. Its row is copied: a whole batch would stay in memory for it."""
+        known = self._known.setdefault(release, OrderedDict())
+        known[encoded.text] = encoded, Placed(_row(placed.output, placed.row), 0)
+        if len(known) > self._entries:
+            known.popitem(last=False)
+
+
+def _row(output: BatchOutput, row: int) -> BatchOutput:
+    one = slice(row, row + 1)
+    return BatchOutput(
+        output.indices[one].copy(), output.scores[one].copy(), output.logits[one].copy(), output.projections[one].copy()
+    )

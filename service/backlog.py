@@ -1,0 +1,114 @@
+"""What waits: texts by release in order of arrival, and how many tokens they are. Values only; callers hold a lock."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from service.batching import form_batch, share_of
+from service.model import BatchOutput, LoadedRelease
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where a text's answer lies."""
+
+    output: BatchOutput
+    row: int
+
+
+@dataclass(slots=True, eq=False)
+class Ticket:
+    """One request: answered when its last text is."""
+
+    release: LoadedRelease
+    future: asyncio.Future[None]
+    arrived: float  # monotonic
+    deadline: float  # monotonic; infinite: none
+    placed: list[Placed | None]
+    missing: int
+    hung_up: Callable[[], Awaitable[object]] | None = None  # returns when the caller is gone
+    watcher: asyncio.Task[object] | None = None
+    run_started: float = 0.0  # monotonic, of the last run that answered a text of it
+
+    def answers(self) -> list[Placed]:
+        """Where each text's answer lies, once nothing is missing."""
+        return [placed for placed in self.placed if placed is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """One text of a request."""
+
+    ticket: Ticket
+    position: int
+    ids: list[int]
+    arrival: int
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Texts that share one session run, shortest first. `alone`: nothing else is to do for any lane."""
+
+    release: LoadedRelease
+    texts: list[Waiting]
+    alone: bool
+
+
+@dataclass
+class Backlog:
+    """Texts of each release; while a release is swapped its task has two. The oldest text's release goes first."""
+
+    batch_tokens: int
+    lanes: int
+    texts: int = 0
+    tokens: Counter[str] = field(default_factory=Counter)  # by task
+    _queues: dict[LoadedRelease, list[Waiting]] = field(default_factory=dict)
+    _arrivals: int = 0
+
+    def add(self, ticket: Ticket, rows: list[list[int]], tokens: int) -> None:
+        """All texts of a request, which are `tokens` together."""
+        queue = self._queues.setdefault(ticket.release, [])
+        for position, ids in enumerate(rows):
+            self._arrivals += 1
+            queue.append(Waiting(ticket, position, ids, self._arrivals))
+        self.texts += len(rows)
+        self.tokens[ticket.release.task] += tokens
+
+    def take(self, *, busy: int) -> Batch | None:
+        """The next batch, removed; None when nothing waits. `busy` lanes are at work already.
+
+        What waits is shared among the lanes: one that took all of it would leave the others idle.
+        """
+        queue = min(self._queues.values(), key=lambda waiting: waiting[0].arrival, default=None)
+        if queue is None:
+            return None
+        release = queue[0].ticket.release
+        lengths = [len(one.ids) for one in queue]
+        alone = not busy and self.texts == 1
+        chosen = form_batch(lengths, share_of(sum(lengths), self.lanes, self.batch_tokens))
+        batch = [queue[position] for position in chosen]
+        self._drop(release, set(chosen), sum(lengths[position] for position in chosen))
+        return Batch(release, batch, alone)
+
+    def remove(self, ticket: Ticket) -> None:
+        """Whatever of a request still waits: its caller is gone, or its time is over."""
+        queue = self._queues.get(ticket.release, ())
+        gone = {position for position, one in enumerate(queue) if one.ticket is ticket}
+        if gone:
+            self._drop(ticket.release, gone, sum(len(queue[position].ids) for position in gone))
+
+    def tickets(self) -> list[Ticket]:
+        """Every request of which something waits, once."""
+        return list({id(one.ticket): one.ticket for queue in self._queues.values() for one in queue}.values())
+
+    def _drop(self, release: LoadedRelease, positions: set[int], tokens: int) -> None:
+        queue = self._queues[release]
+        if len(positions) == len(queue):
+            del self._queues[release]
+        else:
+            self._queues[release] = [one for position, one in enumerate(queue) if position not in positions]
+        self.texts -= len(positions)
+        self.tokens[release.task] -= tokens

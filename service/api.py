@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import orjson
 
@@ -13,82 +12,37 @@ from service import metrics
 from service.asgi import (
     AsgiApp,
     DisconnectedError,
-    Headers,
     Message,
     Receive,
     Scope,
     Send,
     read_body,
     read_json_body,
+    read_tensor_body,
     replayed,
     send_answer,
 )
 from service.bodies import feedback_items, predict_request
+from service.call import TEXT, Answer, Call, Route
+from service.docs_routes import DOCS_ROUTES
 from service.errors import (
     BodyTooLargeError,
     BodyTooSlowError,
-    HeaderInvalidError,
     HungUpError,
     MethodNotAllowedError,
     RouteUnknownError,
 )
-from service.problems import CONTENT_TYPE as PROBLEM
+from service.open_inference_routes import PREFIX as PROTOCOL
+from service.open_inference_routes import find_protocol_route, protocol_problem_of
 from service.problems import problem_of
 from service.serving import Answered, Serving
 
 logger = logging.getLogger(__name__)
 
-_JSON = b"application/json"
 # BentoML's page would load a tracker and badges from other hosts; whoever serves tickets wants neither.
 _NO_STRANGERS = (
     b"default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
 )
-_TEXT = b"text/plain; charset=utf-8"
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A response that is no problem."""
-
-    status: int
-    body: bytes
-    content_type: bytes = _JSON
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One request, as a handler sees it."""
-
-    serving: Serving
-    task: str  # "" where the route has none
-    body: bytes  # b"" for GET
-    started: float  # monotonic
-    headers: Headers
-    receive: Receive  # once the body was read, it returns when the caller is gone
-
-    def deadline(self) -> float:
-        """Until when the answer is wanted, monotonic. Raises HeaderInvalidError."""
-        seconds = self.serving.settings.deadline_seconds
-        for name, value in self.headers:
-            if name == b"x-request-timeout-ms":
-                seconds = min(seconds, _milliseconds(value) / 1000)
-        return self.started + seconds
-
-
-def _milliseconds(value: bytes) -> float:
-    shown = value.decode("latin-1").strip()
-    if not (shown.isascii() and shown.isdigit() and 0 < int(shown[:12]) <= 10**9):
-        raise HeaderInvalidError("X-Request-Timeout-Ms", "a whole number of milliseconds from 1 on", shown)
-    return float(shown)
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One address: `name` is its label in the metrics."""
-
-    name: str
-    method: str
-    handle: Callable[[Call], Awaitable[Answer]]
 
 
 async def predict(call: Call) -> Answer:
@@ -136,13 +90,13 @@ async def show_model(call: Call) -> Answer:
 
 async def livez(_call: Call) -> Answer:
     """GET /livez: the event loop turns, whatever else is wrong."""
-    return Answer(200, b"ok\n", _TEXT)
+    return Answer(200, b"ok\n", TEXT)
 
 
 async def readyz(call: Call) -> Answer:
     """GET /readyz: all that should answer does."""
     call.serving.releases.check_ready()
-    return Answer(200, b"ready\n", _TEXT)
+    return Answer(200, b"ready\n", TEXT)
 
 
 async def show_metrics(call: Call) -> Answer:
@@ -158,6 +112,7 @@ _PLAIN = {
     "/livez": Route("livez", "GET", livez),
     "/readyz": Route("readyz", "GET", readyz),
     "/metrics": Route("metrics", "GET", show_metrics),
+    **DOCS_ROUTES,
 }
 _MODEL_PREFIX = "/v1/models/"
 
@@ -167,6 +122,8 @@ def find_route(path: str) -> tuple[Route | None, str]:
     plain = _PLAIN.get(path)
     if plain is not None:
         return plain, ""
+    if path.startswith(PROTOCOL):
+        return find_protocol_route(path)
     if not path.startswith(_MODEL_PREFIX):
         return None, ""
     task, colon, verb = path[len(_MODEL_PREFIX) :].partition(":")
@@ -176,7 +133,7 @@ def find_route(path: str) -> tuple[Route | None, str]:
 
 
 class Api:
-    """Answers /v1, /livez, /readyz and /metrics; `app` answers the rest.
+    """Answers /v1, /v2, /livez, /readyz, /metrics and the documentation; `app` answers the rest.
 
     `serving` is asked at each request and gives the same Serving each time: under `bentoml serve` this is made
     before the event loop is there.
@@ -190,7 +147,7 @@ class Api:
         """ASGI 3."""
         if scope["type"] != "http":
             await self._behind(scope, receive, send)
-        elif scope["path"].startswith("/v1") or scope["path"] in _PLAIN:
+        elif scope["path"].startswith(("/v1", PROTOCOL)) or scope["path"] in _PLAIN:
             await self._answer(scope, receive, send)
         else:
             await self._pass_on(scope, receive, send)
@@ -203,7 +160,7 @@ class Api:
             return
         except (BodyTooLargeError, BodyTooSlowError) as error:
             problem = problem_of(error, _instance(scope))
-            await send_answer(send, problem.status, problem.body, PROBLEM, problem.headers)
+            await send_answer(send, problem.status, problem.body, problem.content_type, problem.headers)
             return
         await self._behind(scope, replayed(body, receive), _problem_for_a_miss(scope, send))
 
@@ -211,20 +168,20 @@ class Api:
         started = time.monotonic()
         serving = self._serving()
         route, task = find_route(scope["path"])
-        extra: Headers = []
         try:
             answer = await _handled(serving, route, task, scope, receive, started)
         except (DisconnectedError, HungUpError):
             return
         except Exception as error:
-            problem = problem_of(error, _instance(scope))
+            tell = protocol_problem_of if scope["path"].startswith(PROTOCOL) else problem_of
+            problem = tell(error, _instance(scope))
             if problem.status == 500:
                 logger.exception("%s %s failed unexpectedly.", scope["method"], _instance(scope))
-            answer, extra = Answer(problem.status, problem.body, PROBLEM), problem.headers
+            answer = Answer(problem.status, problem.body, problem.content_type, tuple(problem.headers))
         # A name made up by a caller is no label of a metric: each would be a new time series for ever.
         labels = (task if serving.releases.knows(task) else "", route.name if route else "")
         serving.metrics.answered(labels, answer.status, time.monotonic() - started)
-        await send_answer(send, answer.status, answer.body, answer.content_type, extra)
+        await send_answer(send, answer.status, answer.body, answer.content_type, answer.headers)
 
 
 async def _handled(
@@ -237,7 +194,8 @@ async def _handled(
         raise MethodNotAllowedError(method, (route.method,) if route.method == "POST" else ("GET", "HEAD"))
     body = b""
     if route.method == "POST":
-        body = await read_json_body(scope, receive, serving.settings.max_body_bytes)
+        read = read_tensor_body if route.tensors else read_json_body
+        body = await read(scope, receive, serving.settings.max_body_bytes)
     return await route.handle(Call(serving, task, body, started, scope["headers"], receive))
 
 
@@ -261,7 +219,7 @@ def _problem_for_a_miss(scope: Scope, send: Send) -> Send:
                 allowed = next((value.decode() for name, value in message["headers"] if name == b"allow"), "")
                 error = MethodNotAllowedError(scope["method"], [part.strip() for part in allowed.split(",")])
             problem = problem_of(error, _instance(scope))
-            await send_answer(send, problem.status, problem.body, PROBLEM, problem.headers)
+            await send_answer(send, problem.status, problem.body, problem.content_type, problem.headers)
         elif not replaced:
             await send(message)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 from service.errors import BodyTooLargeError, BodyTooSlowError, MediaTypeError
@@ -37,6 +37,18 @@ async def read_json_body(scope: Scope, receive: Receive, limit: int) -> bytes:
         elif name == b"content-encoding" and value.strip().lower() != b"identity":
             raise MediaTypeError("Content-Encoding", ascii(value.decode("latin-1")[:100]))
     return await read_body(scope, receive, limit)
+
+
+async def read_tensor_body(scope: Scope, receive: Receive, limit: int) -> bytes:
+    """The body of a request whose JSON may be followed by binary tensors, which a header then announces.
+
+    Raises what `read_json_body` raises.
+    """
+    names = {name for name, _ in scope["headers"]}
+    # A page of another site cannot set that header unasked, nor send JSON: its forms get no further than this.
+    if b"inference-header-content-length" in names and b"content-encoding" not in names:
+        return await read_body(scope, receive, limit)
+    return await read_json_body(scope, receive, limit)
 
 
 async def read_body(scope: Scope, receive: Receive, limit: int, seconds: float = BODY_SECONDS) -> bytes:
@@ -84,7 +96,9 @@ def replayed(body: bytes, receive: Receive) -> Receive:
     return again
 
 
-async def send_answer(send: Send, status: int, body: bytes, content_type: bytes, extra: Headers) -> None:
+async def send_answer(
+    send: Send, status: int, body: bytes, content_type: bytes, extra: Iterable[tuple[bytes, bytes]]
+) -> None:
     """One whole response."""
     await send(
         {

@@ -17,6 +17,7 @@ from service.errors import (
     HeadTooSlowError,
     MediaTypeError,
     MethodNotAllowedError,
+    MetricsElsewhereError,
     NotReadyError,
     PredictionUnknownError,
     QueueFullError,
@@ -45,6 +46,7 @@ TABLE: dict[type[Exception], tuple[int, str, str]] = {
     RateLimitedError: (429, "rate-limited", "The caller sends too much"),
     MediaTypeError: (415, "unsupported-media-type", "The body is not of a type that is read here"),
     RouteUnknownError: (404, "unknown-route", "There is nothing at this address"),
+    MetricsElsewhereError: (404, "unknown-route", "There is nothing at this address"),
     MethodNotAllowedError: (405, "method-not-allowed", "This address does not answer that method"),
     TaskUnknownError: (404, "unknown-task", "There is no such task"),
     VersionNotServedError: (404, "version-not-served", "That release of the task is not loaded"),
@@ -69,6 +71,7 @@ class Problem:
     status: int
     body: bytes
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    content_type: bytes = CONTENT_TYPE
 
 
 def status_of(error: Exception) -> int:
@@ -76,15 +79,19 @@ def status_of(error: Exception) -> int:
     return TABLE.get(type(error), _INTERNAL)[0]
 
 
+def detail_of(error: Exception) -> str:
+    """The sentence for the caller. An unexpected error shows nothing of itself."""
+    return str(error) if isinstance(error, PerennialError) and status_of(error) != _INTERNAL[0] else _INTERNAL_DETAIL
+
+
 def problem_of(error: Exception, instance: str) -> Problem:
     """What a caller is told. `instance` is the path of the request. An unexpected error shows nothing of itself."""
     status, name, title = TABLE.get(type(error), _INTERNAL)
-    expected = isinstance(error, PerennialError) and status != _INTERNAL[0]
     content: dict[str, object] = {
         "type": TYPE_PREFIX + name,
         "title": title,
         "status": status,
-        "detail": str(error) if expected else _INTERNAL_DETAIL,
+        "detail": detail_of(error),
         "instance": instance,
     }
     headers: list[tuple[bytes, bytes]] = []

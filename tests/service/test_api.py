@@ -195,7 +195,7 @@ def test_a_wrong_method_names_the_right_one(shared: Any, method: str, path: str,
 @pytest.mark.parametrize(
     "path",
     ["/v1", "/v1/", "/v1/models/", "/v1/models/a/b", "/v1/models/support:", "/v1/models/support:train",
-     "/v1/models/:predict", "/v2/nothing", "/nothing", "/v1/models/%00", "/v1x", "/v1/models/%F0%9F%A6%8A%2Fx"],
+     "/v1/models/:predict", "/v3/nothing", "/nothing", "/v1/models/%00", "/v1x", "/v1/models/%F0%9F%A6%8A%2Fx"],
 )  # fmt: skip
 def test_an_unknown_route(shared: Any, path: str) -> None:
     response = shared.get(path)

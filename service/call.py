@@ -1,0 +1,60 @@
+"""One request as a handler sees it, and what a handler answers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from service.asgi import Headers, Receive
+from service.errors import HeaderInvalidError
+from service.serving import Serving
+
+JSON = b"application/json"
+TEXT = b"text/plain; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A response that is no problem."""
+
+    status: int
+    body: bytes
+    content_type: bytes = JSON
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request, as a handler sees it."""
+
+    serving: Serving
+    task: str  # "" where the route has none
+    body: bytes  # b"" for GET
+    started: float  # monotonic
+    headers: Headers
+    receive: Receive  # once the body was read, it returns when the caller is gone
+
+    def deadline(self) -> float:
+        """Until when the answer is wanted, monotonic. Raises HeaderInvalidError."""
+        seconds = self.serving.settings.deadline_seconds
+        for name, value in self.headers:
+            if name == b"x-request-timeout-ms":
+                seconds = min(seconds, _milliseconds(value) / 1000)
+        return self.started + seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One address: `name` is its label in the metrics."""
+
+    name: str
+    method: str
+    handle: Callable[[Call], Awaitable[Answer]]
+    tensors: bool = False  # whether binary tensors may follow the JSON of the body
+
+
+def _milliseconds(value: bytes) -> float:
+    shown = value.decode("latin-1").strip()
+    if not (shown.isascii() and shown.isdigit() and 0 < int(shown[:12]) <= 10**9):
+        raise HeaderInvalidError("X-Request-Timeout-Ms", "a whole number of milliseconds from 1 on", shown)
+    return float(shown)

@@ -19,6 +19,7 @@ RELEASE_FAILURES = "perennial_release_load_failures"  # counter: task
 LOG_WRITTEN = "perennial_log_records_written"  # counter: task
 LOG_DROPPED = "perennial_log_records_dropped"  # counter: task, reason
 FEEDBACK = "perennial_feedback"  # counter: task
+API_KEYS_STALE = "perennial_api_keys_stale"  # gauge, 1 while the file of API keys cannot be used
 
 # The monitor.
 DRIFT = "perennial_drift"  # gauge, 1 while the verdict is drift, else 0: task, release

@@ -7,7 +7,8 @@ import hmac
 import logging
 import re
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar
 from pathlib import Path
 
 from service.errors import ApiKeysError, UnauthorizedError
@@ -15,6 +16,10 @@ from service.errors import ApiKeysError, UnauthorizedError
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0
+# Answered without a key: who watches over the service asks these.
+OPEN_PATHS = frozenset({"/livez", "/readyz", "/v2/health/live", "/v2/health/ready"})
+# Who called, in the task that answers; "" where everyone may.
+CALLER: ContextVar[str] = ContextVar("caller", default="")
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # What a header can carry, and what a list in a variable can be split at.
@@ -91,15 +96,18 @@ class ApiKeys:
     """Who may call. Without keys everyone may.
 
     `text` holds keys themselves (see `parse_keys`), `file` is followed from `start` to `stop`: new keys are in force
-    about two seconds after it is written, and a file that cannot be used changes nothing but `problem`.
-    Raises ApiKeysError when keys are wanted and there is none.
+    about two seconds after it is written, and a file that cannot be used changes nothing but `problem`, of which
+    `stale` is told. Raises ApiKeysError when keys are wanted and there is none.
     """
 
-    def __init__(self, text: str = "", file: Path | None = None) -> None:
+    def __init__(
+        self, text: str = "", file: Path | None = None, stale: Callable[[bool], object] = lambda _: None
+    ) -> None:
         if text and file is not None:
             raise ApiKeysError("PERENNIAL_API_KEYS and PERENNIAL_API_KEYS_FILE", "both are set.")
         self.problem: str | None = None
         self._file = file
+        self._stale = stale
         self._used = self._noticed = _fingerprint(file) if file else None
         self._keys: Keys | None = None
         if file is not None:
@@ -173,12 +181,14 @@ class ApiKeys:
             return
         self._keys = keys
         self.problem = None
+        self._stale(False)
         logger.info("API keys of %s are in force, as %s has them now.", ", ".join(self.names), self._file)
 
     def _tell(self, problem: str) -> None:
         if problem != self.problem:
             logger.error("%s The keys that were read before, of %s, stay in force.", problem, ", ".join(self.names))
         self.problem = problem
+        self._stale(True)
 
     def _follow(self) -> None:
         while not self._stopping.wait(LOOK_SECONDS):

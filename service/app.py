@@ -24,6 +24,7 @@ from contracts.errors import PerennialError
 from service.api import Api
 from service.bodies import typed_request
 from service.metrics import ServiceMetrics
+from service.metrics_server import start_metrics_server
 from service.problems import status_of
 from service.serving import Serving
 from service.settings import ServiceSettings
@@ -103,7 +104,11 @@ def _is_unexpected(record: logging.LogRecord) -> bool:
 @cache
 def serving_from_environment() -> Serving:
     """What plain `bentoml serve` serves: settings come from the environment alone."""
-    return Serving(ServiceSettings.from_environment(os.environ), ServiceMetrics())
+    settings = ServiceSettings.from_environment(os.environ)
+    serving = Serving(settings, ServiceMetrics())
+    if settings.metrics_port:
+        start_metrics_server(settings.host, settings.metrics_port, serving.metrics.render)
+    return serving
 
 
 Perennial = build_service(serving_from_environment)

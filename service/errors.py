@@ -214,6 +214,13 @@ class RouteUnknownError(PerennialError):
         )
 
 
+class MetricsElsewhereError(PerennialError):
+    """The metrics asked for at the main port, where they are not."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(f"The metrics have a port of their own here, {port} (PERENNIAL_METRICS_PORT).")
+
+
 class MethodNotAllowedError(PerennialError):
     """A method that an address does not answer."""
 

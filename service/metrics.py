@@ -110,6 +110,12 @@ class ServiceMetrics:
         )
         self.log_written = Counter(names.LOG_WRITTEN, "Prediction records written", ("task",), registry=registry)
         self.log_dropped = Counter(names.LOG_DROPPED, "Prediction records lost", ("task", "reason"), registry=registry)
+        self.api_keys_stale = Gauge(
+            names.API_KEYS_STALE,
+            "1 while the file of API keys cannot be used and those read before are in force",
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
         self.feedback = Counter(names.FEEDBACK, "Labels received and made durable", ("task",), registry=registry)
 
         self._requests: _Children[Counter] = _Children(self.requests)
@@ -140,10 +146,15 @@ class ServiceMetrics:
         """All metrics in Prometheus' text format; those of all workers in multiprocess mode."""
         if self._multiprocess_folder is None:
             return generate_latest(self.registry)
-        _forget_dead_workers(Path(self._multiprocess_folder))
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry, path=self._multiprocess_folder)
-        return generate_latest(registry)
+        return render_workers(self._multiprocess_folder)
+
+
+def render_workers(multiprocess_folder: str) -> bytes:
+    """The metrics of all workers that share this folder, in Prometheus' text format."""
+    _forget_dead_workers(Path(multiprocess_folder))
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, path=multiprocess_folder)
+    return generate_latest(registry)
 
 
 def _forget_dead_workers(folder: Path) -> None:

@@ -27,30 +27,30 @@ def metrics_served(host: str, port: int, render: Callable[[], bytes]) -> Iterato
 
     Raises SettingsError when the address cannot be listened on.
     """
-    server = _listen(host, port, render)
-    thread = threading.Thread(target=server.serve_forever, name="metrics", daemon=True)
-    thread.start()
-    found: int = server.server_address[1]
-    logger.info("Metrics are at port %d of %s: /metrics", found, host)
+    server = start_metrics_server(host, port, render)
     try:
-        yield found
+        yield server.port
     finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+        server.close()
 
 
-def _listen(host: str, port: int, render: Callable[[], bytes]) -> _MetricsServer:
+def start_metrics_server(host: str, port: int, render: Callable[[], bytes]) -> MetricsServer:
+    """The same without an end: its thread ends with the process, or with `close`."""
     try:
         flags = socket.AI_PASSIVE
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)[0]
-        return _MetricsServer(family, address, render)
+        server = MetricsServer(family, address, render)
     except OSError as error:
         expected = f"a free port of this machine at {host} ({error.strerror or error})"
         raise SettingsError("PERENNIAL_METRICS_PORT", port, expected) from error
+    server.thread.start()
+    logger.info("Metrics are at port %d of %s: /metrics", server.port, host)
+    return server
 
 
-class _MetricsServer(ThreadingHTTPServer):
+class MetricsServer(ThreadingHTTPServer):
+    """Made by `start_metrics_server`."""
+
     daemon_threads = True
     request_queue_size = 64
     block_on_close = False
@@ -58,8 +58,21 @@ class _MetricsServer(ThreadingHTTPServer):
     def __init__(self, family: int, address: Any, render: Callable[[], bytes]) -> None:
         self.address_family = family
         self.render = render
+        self.thread = threading.Thread(target=self.serve_forever, name="metrics", daemon=True)
         self._places = threading.BoundedSemaphore(_MOST_AT_ONCE)
         super().__init__(address, _Handler)
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        found: int = self.server_address[1]
+        return found
+
+    def close(self) -> None:
+        """Stop listening."""
+        self.shutdown()
+        self.server_close()
+        self.thread.join()
 
     def server_bind(self) -> None:
         # HTTPServer would look the host's name up, which may wait for a name server.
@@ -96,7 +109,7 @@ def _hang_up(connection: socket.socket) -> None:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: _MetricsServer
+    server: MetricsServer
     server_version = "perennial"
     sys_version = ""
 

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import FrameType
 
 import uvicorn
 
 from contracts.errors import SettingsError
+from service.access import ApiKeys
 from service.api import Api
+from service.connections import bounded_protocol
 from service.metrics import ServiceMetrics
+from service.metrics_server import metrics_served
 from service.prediction_ids import load_key
 from service.serving import Serving
 from service.settings import VARIABLES, ServiceSettings
+from service.tracing import check_installed
 from service.workers import run_workers
 
 logger = logging.getLogger(__name__)
@@ -28,9 +33,11 @@ _BACKLOG = 2048
 def serve(settings: ServiceSettings) -> int:
     """Serve until SIGINT or SIGTERM; then stop accepting, answer what was accepted, flush the logs, return 0.
 
-    Raises SettingsError when the address cannot be listened on, and IdKeyError when the home cannot be used.
+    Raises SettingsError when an address cannot be listened on, ApiKeysError when there are none though they are
+    wanted, and IdKeyError when the home cannot be used.
     """
     load_key(settings.home)
+    _check_access(settings)
     listening = _listen(settings)
     host, port = listening.getsockname()[:2]
     logger.info("Serving %s at http://%s:%d", settings.home.root, host, port)
@@ -38,9 +45,23 @@ def serve(settings: ServiceSettings) -> int:
         run_workers(settings, listening)
         started = True
     else:
-        started = run_server(make_server(settings, Serving(settings, ServiceMetrics())), listening)
+        metrics = ServiceMetrics()
+        own_port = settings.metrics_port
+        with metrics_served(settings.host, own_port, metrics.render) if own_port else nullcontext():
+            started = run_server(make_server(settings, Serving(settings, metrics)), listening)
     logger.info("Stopped.")
     return 0 if started else 1
+
+
+def _check_access(settings: ServiceSettings) -> None:
+    """What a worker would refuse to start with is told before there are any."""
+    names = ApiKeys(settings.api_keys, settings.api_keys_file).names
+    if names:
+        logger.info("Callers need a key; there are keys of %s.", ", ".join(names))
+    else:
+        logger.info("No API keys are set: whoever reaches the port is answered.")
+    if settings.traces:
+        check_installed(settings.traces)
 
 
 def make_server(settings: ServiceSettings, serving: Serving) -> uvicorn.Server:
@@ -53,7 +74,12 @@ def make_server(settings: ServiceSettings, serving: Serving) -> uvicorn.Server:
         uvicorn.Config(
             Api(build_service(lambda: serving).to_asgi(), lambda: serving),
             loop="uvloop",
-            http="httptools",
+            http=bounded_protocol(
+                head_seconds=settings.head_seconds,
+                keep_alive_seconds=settings.keep_alive_seconds,
+                max_body_bytes=settings.max_body_bytes,
+            ),
+            timeout_keep_alive=math.ceil(settings.keep_alive_seconds),
             ws="none",
             lifespan="on",
             log_config=None,

@@ -13,18 +13,21 @@ from dataclasses import dataclass
 
 from contracts.records import Role
 from contracts.release import Manifest
+from service.access import CALLER, ApiKeys
 from service.answer_cache import AnswerCache
-from service.backlog import Placed
+from service.backlog import Placed, Ticket
 from service.errors import PredictionUnknownError
 from service.feedback_log import FeedbackLog
 from service.metrics import ServiceMetrics
 from service.model import EncodedText, LoadedRelease
 from service.prediction_ids import PredictionIds, load_key
 from service.prediction_log import AnsweredText, PredictionLog, writer_name
+from service.rate_limit import RateLimit
 from service.releases import Releases, TaskState
 from service.requests import PredictRequest, id_problem
 from service.scheduler import Scheduler, ShadowWork
 from service.settings import ServiceSettings, available_cores
+from service.tracing import TRACE, Tracing
 from service.trials import in_share
 
 # Texts above this many characters in one request are tokenized beside the event loop (about 1 ms of work).
@@ -67,11 +70,15 @@ class Serving:
         writer = writer_name(socket.gethostname(), os.getpid(), lambda: secrets.token_hex(4))
         self.log = PredictionLog(settings.home, writer, settings.log_queue_bytes, metrics)
         self._feedback = FeedbackLog(settings.home, writer)
+        self.keys = ApiKeys(settings.api_keys, settings.api_keys_file, metrics.api_keys_stale.set)
+        self._limit = RateLimit.shared(settings.rate_limit, settings.rate_burst, settings.workers)
+        self.tracing = Tracing(settings.traces) if settings.traces else None
 
     def start(self) -> None:
         """Begin to follow releases and to write the log. Returns at once; releases are loaded meanwhile."""
         self.log.start()
         self.releases.start()
+        self.keys.start()
 
     async def stop(self) -> None:
         """Finish what was begun and flush the logs, within the drain bound."""
@@ -80,6 +87,9 @@ class Serving:
         await self._feedback.stop()
         await asyncio.to_thread(self.log.stop, max(1.0, bound / 2))
         await asyncio.to_thread(self.releases.stop, 1.0)
+        self.keys.stop()
+        if self.tracing is not None:
+            await asyncio.to_thread(self.tracing.stop, 2.0)
 
     async def predict(
         self,
@@ -92,10 +102,12 @@ class Serving:
     ) -> Predicted:
         """Answers to a request's texts, in their order, all by one release.
 
-        `started` and `deadline` are monotonic; `hung_up` returns when the caller is gone. Raises what
-        `Releases.route` and `Scheduler.predict` raise.
+        `started` and `deadline` are monotonic; `hung_up` returns when the caller is gone. Raises RateLimitedError and
+        what `Releases.route` and `Scheduler.predict` raise.
         """
         texts = request.texts
+        if self._limit is not None:
+            self._limit.charge(CALLER.get(), len(texts), started)
         routed = self.releases.route(task, request.key or texts[0], request.version)
         release, role = routed.release, routed.role
         encoded, placed = await self._answered(release, texts, deadline, hung_up)
@@ -126,9 +138,7 @@ class Serving:
     ) -> tuple[list[EncodedText], list[Placed]]:
         """How each text was encoded, and where its answer lies; known ones are not run again."""
         if self._cache is None:
-            encoded = await self._encoded(release, texts)
-            ticket = await self._scheduler.predict(release, encoded, deadline=deadline, hung_up=hung_up)
-            return encoded, ticket.answers()
+            return await self._run(release, texts, deadline, hung_up)
         known = [self._cache.find(release, text) for text in texts]
         new = [text for text, found in zip(texts, known, strict=True) if found is None]
         hits = len(texts) - len(new)
@@ -136,14 +146,26 @@ class Serving:
         self.metrics.cache_lookups.labels(release.task, "miss").inc(len(new))
         fresh: list[tuple[EncodedText, Placed]] = []
         if new:
-            encoded = await self._encoded(release, new)
-            ticket = await self._scheduler.predict(release, encoded, deadline=deadline, hung_up=hung_up)
-            fresh = list(zip(encoded, ticket.answers(), strict=True))
+            fresh = list(zip(*await self._run(release, new, deadline, hung_up), strict=True))
             for text, place in fresh:
                 self._cache.keep(release, text, place)
         left = iter(fresh)
         pairs = [found or next(left) for found in known]
         return [text for text, _ in pairs], [place for _, place in pairs]
+
+    async def _run(
+        self,
+        release: LoadedRelease,
+        texts: Sequence[str],
+        deadline: float,
+        hung_up: Callable[[], Awaitable[object]] | None,
+    ) -> tuple[list[EncodedText], list[Placed]]:
+        begun = time.monotonic()
+        encoded = await self._encoded(release, texts)
+        ticket = await self._scheduler.predict(release, encoded, deadline=deadline, hung_up=hung_up)
+        if self.tracing is not None:
+            _note_stages(begun, ticket, sum(len(text.ids) for text in encoded))
+        return encoded, ticket.answers()
 
     async def _encoded(self, release: LoadedRelease, texts: Sequence[str]) -> list[EncodedText]:
         if sum(map(len, texts)) > _INLINE_CHARS:
@@ -213,6 +235,16 @@ class Serving:
             "problem": state.problem,
             "log_problem": self.log.problem,
         }
+
+
+def _note_stages(begun: float, ticket: Ticket, tokens: int) -> None:
+    trace = TRACE.get()
+    if trace is not None:
+        trace.task, trace.release, trace.texts = ticket.release.task, ticket.release.version, len(ticket.placed)
+        trace.caller = CALLER.get()
+        trace.stage("tokenize", begun, ticket.arrived, tokens=tokens)
+        trace.stage("queue", ticket.arrived, ticket.run_started)
+        trace.stage("run", ticket.run_started, time.monotonic())
 
 
 def _described(manifest: Manifest | None) -> dict[str, object]:

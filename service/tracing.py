@@ -7,11 +7,14 @@ import os
 import threading
 import time
 from collections.abc import Iterable
+from contextvars import ContextVar
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
 from contracts.errors import SettingsError
+from service.asgi import AsgiApp, Message, Receive, Scope, Send
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -56,6 +59,22 @@ class RequestTrace:
         self.stages.append(Stage(name, started, ended, attributes))
 
 
+# Of the request that this task answers, where traces are made.
+TRACE: ContextVar[RequestTrace | None] = ContextVar("trace", default=None)
+
+
+def check_installed(url: str) -> None:
+    """Raises SettingsError when the library is not there; imports nothing of it."""
+    try:
+        found = find_spec("opentelemetry.exporter.otlp.proto.http") is not None
+    except ModuleNotFoundError:
+        found = False
+    if not found:
+        expected = "nothing, or OpenTelemetry's exporter beside it (`pip install 'perennial[tracing]'`)"
+        # Only the host: a URL may hold a password.
+        raise SettingsError("PERENNIAL_TRACES", urlsplit(url).hostname, expected)
+
+
 def collector_url(given: str) -> str:
     """Where traces are posted: the given URL, with the path that the protocol names where it has none."""
     parts = urlsplit(given)
@@ -72,12 +91,8 @@ class Tracing:
     """
 
     def __init__(self, url: str) -> None:
-        try:
-            from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-        except ImportError as error:
-            expected = "nothing, or OpenTelemetry's exporter beside it (`pip install 'perennial[tracing]'`)"
-            # Only the host: a URL may hold a password.
-            raise SettingsError("PERENNIAL_TRACES", urlsplit(url).hostname, expected) from error
+        check_installed(url)
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.resources import OTELResourceDetector, Resource
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -99,6 +114,21 @@ class Tracing:
         )
         self._tracer = self._provider.get_tracer("perennial")
         self._propagator = TraceContextTextMapPropagator()
+
+    async def answer(self, app: AsgiApp, scope: Scope, receive: Receive, send: Send) -> None:
+        """Have `app` answer a request, and record what it tells of it in TRACE."""
+        trace = RequestTrace(scope["method"], time.monotonic(), scope["headers"])
+        TRACE.set(trace)
+
+        async def noted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                trace.status = message["status"]
+            await send(message)
+
+        try:
+            await app(scope, receive, noted)
+        finally:
+            self.record(trace, time.monotonic())
 
     def record(self, trace: RequestTrace, ended: float) -> None:
         """Make the spans of a request that was answered at monotonic time `ended`. Never raises."""
@@ -150,9 +180,10 @@ class Tracing:
 def _describe(span: Span, trace: RequestTrace) -> None:
     """Names of OpenTelemetry's semantic conventions for HTTP where there are such."""
     span.set_attribute("http.request.method", trace.method)
-    span.set_attribute("http.response.status_code", trace.status)
     for name, value in (
         ("http.route", trace.route),
+        # None where the caller hung up.
+        ("http.response.status_code", trace.status),
         ("perennial.task", trace.task),
         ("perennial.release", trace.release),
         ("perennial.caller", trace.caller),

@@ -11,11 +11,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from service.metrics import MULTIPROCESS_VARIABLE
+from service.metrics import MULTIPROCESS_VARIABLE, render_workers
+from service.metrics_server import metrics_served
 from service.settings import ServiceSettings
 
 logger = logging.getLogger(__name__)
@@ -40,11 +42,16 @@ class _Worker:
 
 
 def run_workers(settings: ServiceSettings, listening: socket.socket) -> None:
-    """Blocks until SIGINT or SIGTERM. A worker that dies is replaced, later each time if it dies at once."""
+    """Blocks until SIGINT or SIGTERM. A worker that dies is replaced, later each time if it dies at once.
+
+    Raises SettingsError when the port of the metrics cannot be listened on.
+    """
+    own_port = settings.metrics_port
     with (
         tempfile.TemporaryDirectory(prefix="perennial-metrics-") as metrics_folder,
         _lifeline() as (worker_end, _),
         _waited_for(SIGNALS),
+        metrics_served(settings.host, own_port, partial(render_workers, metrics_folder)) if own_port else nullcontext(),
     ):
         environment = {**os.environ, **settings.to_environment(), MULTIPROCESS_VARIABLE: metrics_folder}
         root = str(Path(__file__).resolve().parents[1])

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import orjson
 
 from service import metrics
+from service.access import CALLER, OPEN_PATHS
 from service.asgi import (
     AsgiApp,
     DisconnectedError,
@@ -30,12 +31,15 @@ from service.errors import (
     BodyTooSlowError,
     HungUpError,
     MethodNotAllowedError,
+    MetricsElsewhereError,
     RouteUnknownError,
+    UnauthorizedError,
 )
 from service.open_inference_routes import PREFIX as PROTOCOL
 from service.open_inference_routes import find_protocol_route, protocol_problem_of
 from service.problems import problem_of
 from service.serving import Answered, Serving
+from service.tracing import TRACE, route_template
 
 logger = logging.getLogger(__name__)
 
@@ -101,6 +105,8 @@ async def readyz(call: Call) -> Answer:
 
 async def show_metrics(call: Call) -> Answer:
     """GET /metrics."""
+    if call.serving.settings.metrics_port:
+        raise MetricsElsewhereError(call.serving.settings.metrics_port)
     return Answer(200, call.serving.metrics.render(), metrics.CONTENT_TYPE.encode())
 
 
@@ -147,18 +153,27 @@ class Api:
         """ASGI 3."""
         if scope["type"] != "http":
             await self._behind(scope, receive, send)
-        elif scope["path"].startswith(("/v1", PROTOCOL)) or scope["path"] in _PLAIN:
+            return
+        tracing = self._serving().tracing
+        if tracing is None:
+            await self._dispatch(scope, receive, send)
+        else:
+            await tracing.answer(self._dispatch, scope, receive, send)
+
+    async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"].startswith(("/v1", PROTOCOL)) or scope["path"] in _PLAIN:
             await self._answer(scope, receive, send)
         else:
             await self._pass_on(scope, receive, send)
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """BentoML reads bodies of any length, so they are held to the bound here."""
+        """BentoML knows no keys, and reads bodies of any length, so callers are held to both here."""
         try:
+            _admit(self._serving(), scope)
             body = await read_body(scope, receive, self._serving().settings.max_body_bytes)
         except DisconnectedError:
             return
-        except (BodyTooLargeError, BodyTooSlowError) as error:
+        except (BodyTooLargeError, BodyTooSlowError, UnauthorizedError) as error:
             problem = problem_of(error, _instance(scope))
             await send_answer(send, problem.status, problem.body, problem.content_type, problem.headers)
             return
@@ -168,6 +183,8 @@ class Api:
         started = time.monotonic()
         serving = self._serving()
         route, task = find_route(scope["path"])
+        if serving.tracing is not None and (trace := TRACE.get()) is not None:
+            trace.route = route_template(scope["path"], task) if route else ""
         try:
             answer = await _handled(serving, route, task, scope, receive, started)
         except (DisconnectedError, HungUpError):
@@ -187,6 +204,7 @@ class Api:
 async def _handled(
     serving: Serving, route: Route | None, task: str, scope: Scope, receive: Receive, started: float
 ) -> Answer:
+    _admit(serving, scope)
     if route is None:
         raise RouteUnknownError(scope["path"])
     method = scope["method"]
@@ -197,6 +215,12 @@ async def _handled(
         read = read_tensor_body if route.tensors else read_json_body
         body = await read(scope, receive, serving.settings.max_body_bytes)
     return await route.handle(Call(serving, task, body, started, scope["headers"], receive))
+
+
+def _admit(serving: Serving, scope: Scope) -> None:
+    """Before anything of a request is read or told. Raises UnauthorizedError."""
+    if scope["path"] not in OPEN_PATHS and (caller := serving.keys.caller(scope["headers"])):
+        CALLER.set(caller)
 
 
 def _instance(scope: Scope) -> str:
@@ -212,6 +236,9 @@ def _problem_for_a_miss(scope: Scope, send: Send) -> Send:
         nonlocal replaced
         if message["type"] == "http.response.start":
             message["headers"] = [*message["headers"], (b"content-security-policy", _NO_STRANGERS)]
+            if message["status"] in (429, 503):
+                # BentoML's errors carry no header of their own; soon is all that can be said.
+                message["headers"].append((b"retry-after", b"1"))
         if message["type"] == "http.response.start" and message["status"] in (404, 405):
             replaced = True
             error: Exception = RouteUnknownError(scope["path"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import threading
 import time
 from collections.abc import Iterable
@@ -73,6 +74,16 @@ def check_installed(url: str) -> None:
         expected = "nothing, or OpenTelemetry's exporter beside it (`pip install 'perennial[tracing]'`)"
         # Only the host: a URL may hold a password.
         raise SettingsError("PERENNIAL_TRACES", urlsplit(url).hostname, expected)
+
+
+def route_template(path: str, task: str) -> str:
+    """A path with names in place of what callers fill in, so that there are few of them."""
+    if not task:
+        return path
+    before, models, after = path.partition(f"/models/{task}")
+    if not models:
+        return ""
+    return f"{before}/models/{{task}}" + re.sub(r"(?<=/versions/)[^/]+", "{version}", after)
 
 
 def collector_url(given: str) -> str:

@@ -30,6 +30,7 @@ from service.errors import (
     BodyTooLargeError,
     BodyTooSlowError,
     HungUpError,
+    MediaTypeError,
     MethodNotAllowedError,
     MetricsElsewhereError,
     RouteUnknownError,
@@ -167,13 +168,14 @@ class Api:
             await self._pass_on(scope, receive, send)
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """BentoML knows no keys, and reads bodies of any length, so callers are held to both here."""
+        """BentoML knows no keys, and reads bodies of any length and many types, so callers are held to ours here."""
         try:
             _admit(self._serving(), scope)
-            body = await read_body(scope, receive, self._serving().settings.max_body_bytes)
+            read = read_json_body if scope["method"] == "POST" else read_body
+            body = await read(scope, receive, self._serving().settings.max_body_bytes)
         except DisconnectedError:
             return
-        except (BodyTooLargeError, BodyTooSlowError, UnauthorizedError) as error:
+        except (BodyTooLargeError, BodyTooSlowError, MediaTypeError, UnauthorizedError) as error:
             problem = problem_of(error, _instance(scope))
             await send_answer(send, problem.status, problem.body, problem.content_type, problem.headers)
             return

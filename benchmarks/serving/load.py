@@ -54,7 +54,9 @@ class LoadResult:
     statuses: dict[str, int]  # every status and its count; -1: closed before it was answered
     latencies_ms: list[float]  # of status 200, sorted
     cpu_seconds: float  # of this process
-    answers: list[tuple[int, int, float, str]] = field(default_factory=list)  # body, status, when (monotonic), answer
+    completed: int = 0  # of any status, warming up and the end included
+    # Body, status, when (monotonic, s), latency (ms), answer.
+    answers: list[tuple[int, int, float, float, str]] = field(default_factory=list)
 
     @property
     def per_second(self) -> float:
@@ -134,9 +136,10 @@ class _Load:
         self._ending = False
         self._out = 0
         self._sent = 0
+        self._completed = 0
         self._statuses: Counter[int] = Counter()
         self._latencies: list[float] = []
-        self._answers: list[tuple[int, int, float, str]] = []
+        self._answers: list[tuple[int, int, float, float, str]] = []
 
     async def run(self) -> LoadResult:
         """The whole plan."""
@@ -168,6 +171,7 @@ class _Load:
             statuses={str(status): count for status, count in sorted(self._statuses.items())},
             latencies_ms=sorted(self._latencies),
             cpu_seconds=cpu,
+            completed=self._completed,
             answers=self._answers,
         )
 
@@ -232,12 +236,13 @@ class _Load:
         """One request is over."""
         now = time.monotonic()
         self._out -= 1
+        self._completed += 1
         if self._measuring:
             self._statuses[status] += 1
             if status == 200:
                 self._latencies.append(1000 * (now - due))
         if self._plan.record:
-            self._answers.append((number, status, now, body.decode("utf-8", "replace")))
+            self._answers.append((number, status, now, 1000 * (now - due), body.decode("utf-8", "replace")))
         if free:
             self._idle(connection)
 

@@ -227,3 +227,23 @@ def test_no_traffic_but_what_is_named(manifests: list[Manifest], programs: dict[
         allowed = {port["port"] for rule in policy["ingress"] for port in rule["ports"]}
         assert allowed == {port["containerPort"] for port in container["ports"]}
     assert not any(policy.get("egress") for name, policy in policies.items() if name == "perennial-service")
+
+
+def test_prometheus_scrapes_every_program_at_a_port_that_it_may_reach(rendered: Any) -> None:
+    production = rendered("overlays/production")
+    scraped = {}
+    for monitor in (m for m in production if m["kind"] == "PodMonitor"):
+        selector = monitor["spec"]["selector"]
+        names = [selector.get("matchLabels", {}).get("app.kubernetes.io/name")]
+        names += [value for one in selector.get("matchExpressions", []) for value in one["values"]]
+        [endpoint] = monitor["spec"]["podMetricsEndpoints"]
+        scraped |= {name: endpoint["port"] for name in names if name}
+    deployments = {m["metadata"]["name"]: m for m in production if m["kind"] == "Deployment"}
+    assert set(scraped) == set(deployments)
+    for name, deployment in deployments.items():
+        [container] = deployment["spec"]["template"]["spec"]["containers"]
+        ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+        rules = named(production, "NetworkPolicy", name)["spec"]["ingress"]
+        [rule] = [rule for rule in rules if ports[scraped[name]] in {port["port"] for port in rule["ports"]}]
+        labels = {"kubernetes.io/metadata.name": "monitoring"}
+        assert rule["from"] == [{"namespaceSelector": {"matchLabels": labels}}], name

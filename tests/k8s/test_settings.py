@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from argparse import ArgumentParser
 from dataclasses import replace
 from pathlib import Path
@@ -45,8 +46,8 @@ class Witness(dict[str, str]):
         return super().get(name, default)
 
 
-def port(programs: dict[str, Manifest], name: str) -> int:
-    [found] = container(programs, name)["ports"]
+def port(programs: dict[str, Manifest], name: str, of: str = "http") -> int:
+    [found] = [port for port in container(programs, name)["ports"] if port["name"] == of]
     number: int = found["containerPort"]
     return number
 
@@ -55,11 +56,29 @@ def test_the_service_listens_where_it_is_probed(programs: dict[str, Manifest]) -
     given = Witness(environment(programs, "service"))
     settings = ServiceSettings.from_environment(given)
     assert (settings.host, settings.port) == ("0.0.0.0", port(programs, "service"))
+    assert settings.metrics_port == port(programs, "service", "metrics")
     assert settings.home == Home(Path("/home/perennial"))
     assert unread(given) == set()
     pod = programs["service"]["spec"]["template"]["spec"]
     pause = container(programs, "service")["lifecycle"]["preStop"]["sleep"]["seconds"]
     assert pause + settings.drain_seconds < pod["terminationGracePeriodSeconds"]
+
+
+def test_keys_are_a_secret_that_the_service_follows_in_a_mounted_file(tmp_path: Path, rendered: Any) -> None:
+    k8s = os.path.relpath(Path(__file__).parents[2] / "k8s", tmp_path)
+    kustomization = {"resources": [f"{k8s}/base"], "components": [f"{k8s}/components/api-keys"]}
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(kustomization), encoding="utf-8")
+    [deployment] = [
+        m for m in rendered(tmp_path) if m["metadata"]["name"] == "perennial-service" and "strategy" in m["spec"]
+    ]
+    kubernetes_validate.validate(deployment, "1.32", strict=True)
+    settings = ServiceSettings.from_environment(environment({"service": deployment}, "service"))
+    [mount] = [m for m in container({"service": deployment}, "service")["volumeMounts"] if m["name"] == "api-keys"]
+    assert settings.api_keys_file == Path(mount["mountPath"]) / "keys"
+    assert "subPath" not in mount
+    [volume] = [v for v in deployment["spec"]["template"]["spec"]["volumes"] if v["name"] == "api-keys"]
+    # The pods' user is not its owner; its group is theirs.
+    assert volume["secret"] == {"secretName": "perennial-api-keys", "defaultMode": 0o440}
 
 
 def test_the_monitor_listens_where_it_is_scraped(programs: dict[str, Manifest]) -> None:

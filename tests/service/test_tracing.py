@@ -12,13 +12,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from contracts.errors import SettingsError
+from contracts.home import Home
+from contracts.release import Manifest
 from service.settings import ServiceSettings
-from service.tracing import RequestTrace, Tracing, collector_url
+from service.tracing import RequestTrace, Tracing, collector_url, route_template
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = "b7ad6b7169203331"
@@ -199,3 +202,74 @@ def test_an_address_that_is_none_is_refused(tmp_path: Path, url: str) -> None:
     with pytest.raises(SettingsError, match="PERENNIAL_TRACES") as caught:
         ServiceSettings.from_environment({"PERENNIAL_HOME": str(tmp_path), "PERENNIAL_TRACES": url})
     assert "password" not in str(caught.value)
+
+
+def test_names_that_callers_make_are_no_part_of_a_route() -> None:
+    assert route_template("/v1/models/models:predict", "models") == "/v1/models/{task}:predict"
+    assert route_template("/v2/models/a/versions/0001/infer", "a") == "/v2/models/{task}/versions/{version}/infer"
+    assert route_template("/v1/models", "") == "/v1/models"
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_service_traces_every_route(
+    home: Home,
+    release_served: Callable[..., Manifest],
+    start_server: Callable[..., Any],
+    collector: Collector,
+    workers: str,
+) -> None:
+    release_served(home)
+    key = "alice-secret-0123456789"
+    environment = {
+        "PERENNIAL_TRACES": collector.url,
+        "PERENNIAL_WORKERS": workers,
+        "PERENNIAL_API_KEYS": f"alice:{key}",
+    }
+    server = start_server(home, environment=environment)
+    traced = {"traceparent": f"00-{TRACE}-{PARENT}-01", "x-api-key": key}
+
+    def post(path: str, body: object) -> int:
+        headers = {**traced, "connection": "close"}
+        return httpx.post(server.url + path, json=body, headers=headers, timeout=30).status_code
+
+    tensor = {"name": "text", "shape": [1], "datatype": "BYTES", "data": ["my invoice"]}
+    assert post("/v1/models/support:predict", {"instances": ["my invoice", "the courier"]}) == 200
+    assert post("/v1/models/support:predict", {"instances": []}) == 422
+    assert post("/v1/models/made-up-by-a-caller:predict", {"instances": ["x"]}) == 404
+    assert post("/v2/models/support/infer", {"inputs": [tensor]}) == 200
+    assert post("/predict", {"task": "support", "instances": ["my invoice"]}) == 200
+    assert post("/made/up", {}) == 404
+    assert httpx.get(f"{server.url}/v1/models").status_code == 401
+    server.process.terminate()
+    assert server.process.wait(60) == 0, "what waits is sent before the end"
+    spans = collector.spans()
+    requests = [
+        (one.name, attributes(one))
+        for one in spans
+        if one.trace_id.hex() == TRACE and one.parent_span_id.hex() == PARENT
+    ]
+    assert sorted(
+        (name, found["http.response.status_code"], found.get("perennial.texts", 0)) for name, found in requests
+    ) == [
+        ("POST", 200, 1),
+        ("POST", 404, 0),
+        ("POST /v1/models/{task}:predict", 200, 2),
+        ("POST /v1/models/{task}:predict", 404, 0),
+        ("POST /v1/models/{task}:predict", 422, 0),
+        ("POST /v2/models/{task}/infer", 200, 1),
+    ]
+    assert "GET /v1/models" in {one.name for one in spans if one.trace_id.hex() != TRACE}
+    [predicted] = [one for one in spans if attributes(one).get("perennial.texts") == 2]
+    assert attributes(predicted)["perennial.task"] == "support"
+    assert attributes(predicted)["perennial.release"] == "0001"
+    assert attributes(predicted)["perennial.caller"] == "alice"
+    parts = [one for one in spans if one.parent_span_id == predicted.span_id]
+    times = [predicted.start_time_unix_nano]
+    assert [one.name for one in sorted(parts, key=lambda one: one.start_time_unix_nano)] == ["tokenize", "queue", "run"]
+    for part in sorted(parts, key=lambda one: one.start_time_unix_nano):
+        times += [part.start_time_unix_nano, part.end_time_unix_nano]
+    assert times == sorted(times)
+    assert times[-1] <= predicted.end_time_unix_nano + 1_000_000
+    sent = b"".join(request.SerializeToString() for request in collector.requests)
+    for secret in (b"invoice", b"courier", key.encode(), b"made-up", b"made/up"):
+        assert secret not in sent

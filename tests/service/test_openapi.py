@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
 import orjson
 import pytest
 
+from contracts.home import Home
+from contracts.release import Manifest
 from contracts.task import LimitSpec
+from service import __version__
 from service.bodies import feedback_items, predict_request
 from service.docs_page import DOCS_PAGE, DOCS_POLICY
 from service.open_inference import infer_request
@@ -75,3 +85,40 @@ def test_operations_have_names_of_their_own() -> None:
 def test_the_page_names_no_other_host() -> None:
     assert b"://" not in DOCS_PAGE
     assert b"://" not in DOCS_POLICY
+
+
+def test_a_server_does_what_the_document_says(
+    tmp_path: Path, release_served: Callable[..., Manifest], start_server: Callable[..., Any]
+) -> None:
+    home = Home(tmp_path / "home")
+    release_served(home)
+    server = start_server(home)
+    folder = Path(__file__).parent
+    command = [str(Path(sys.executable).with_name("st")), "--config-file", str(folder / "schemathesis.toml")]
+    done = subprocess.run(
+        [*command, "run", f"{server.url}/openapi.json"],
+        cwd=tmp_path,
+        env={**os.environ, "SCHEMATHESIS_HOOKS": "schemathesis_hooks", "PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, "\n".join(line[:1000] for line in (done.stdout + done.stderr).splitlines())
+    assert "Selected: 22/22" in done.stdout
+    assert "Traceback" not in server.output()
+
+
+def test_every_page_of_the_document_is_served(shared: Any) -> None:
+    served = shared.get("/openapi.json").json()
+    assert served["openapi"] == "3.1.0"
+    assert set(served["components"]["parameters"]["Task"]["examples"]) == {"orders", "support"}
+    assert shared.get("/docs.json").json() == served
+    page = shared.get("/docs")
+    assert page.headers["content-security-policy"].encode() == DOCS_POLICY
+    for address in re.findall(r'(?:src|href)="(static_content/[^"]+)"', page.text):
+        assert shared.get(f"/{address}").status_code == 200, address
+
+
+def test_the_version_is_the_packages() -> None:
+    project = tomllib.loads((Path(__file__).resolve().parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
+    assert __version__ == project["project"]["version"]

@@ -6,7 +6,8 @@ from collections import OrderedDict
 from weakref import WeakKeyDictionary
 
 from service.backlog import Placed
-from service.model import BatchOutput, EncodedText, LoadedRelease
+from service.encoding import EncodedText
+from service.model import BatchOutput, LoadedRelease
 
 
 class AnswerCache:

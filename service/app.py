@@ -39,6 +39,7 @@ class Predicted(BaseModel):
     id: str = Field(description="names this prediction when its true label is sent")
     label: str
     score: float = Field(ge=0, le=1, description="calibrated probability of the label")
+    truncated: bool = Field(False, description="only the text's beginning was read")
 
 
 class Predictions(BaseModel):
@@ -82,7 +83,10 @@ def build_service(serving: Callable[[], Serving]) -> Service[Any]:
                 predicted = await serving().predict(task, request, started, deadline=deadline)
             except PerennialError as error:
                 raise RefusedError(error) from error
-            answers = [Predicted(id=one.id, label=one.label, score=one.score) for one in predicted.answers]
+            answers = [
+                Predicted(id=one.id, label=one.label, score=one.score, truncated=one.truncated)
+                for one in predicted.answers
+            ]
             return Predictions(predictions=answers, model_version=predicted.release.version)
 
     # This is `bentoml.service`; under that name a type checker finds a module.

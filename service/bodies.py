@@ -52,22 +52,12 @@ def predict_request(body: bytes, limits: LimitSpec, labels: int) -> PredictReque
     )
 
 
-def predict_texts(body: bytes, limits: LimitSpec) -> list[str]:
-    """The texts of `predict_request`."""
-    return predict_request(body, limits, 1).texts
-
-
 def typed_request(instances: list[str], limits: LimitSpec) -> PredictRequest:
     """The same rules for texts that came in another way than as a JSON body. Raises RequestInvalidError."""
     check_count(len(instances), limits.max_instances, "#/instances")
     read = read_texts(instances, limits, [f"#/instances/{place}" for place in range(len(instances))])
     refuse(read.violations)
     return PredictRequest(read.texts, cut=read.cut)
-
-
-def check_texts(instances: list[str], limits: LimitSpec) -> list[str]:
-    """The texts of `typed_request`."""
-    return typed_request(instances, limits).texts
 
 
 def feedback_items(body: bytes, labels: Collection[str]) -> list[tuple[str, str]]:

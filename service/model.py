@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,30 +11,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
-from tokenizers import Encoding, Tokenizer
+from tokenizers import Tokenizer
 
 from contracts.errors import ReleaseCorruptError
 from contracts.home import Home
 from contracts.reference import Reference, load_reference
 from contracts.release import MODEL_FILE, REFERENCE_FILE, TOKENIZER_FILE, Manifest
 from contracts.release_store import verify_release
+from service.encoding import EncodedText, TextEncoder
 from service.errors import ModelOutputError
 from service.heads import HEADS, Floats
 
 _runtime: Any = onnxruntime  # its type information does not say what the package exports
 
 _WARM_UP_TEXT = "a text to warm up with"
-
-
-@dataclass(frozen=True, slots=True)
-class EncodedText:
-    """A text as the model takes it, and what the monitor wants to know of it."""
-
-    text: str
-    ids: list[int]  # cut to the release's max_tokens, special tokens included
-    length: int  # tokens before the cut, special tokens included
-    unknown_share: float  # of the tokens without special ones, 0..1
-    fragmentation: float  # tokens without special ones, per whitespace-separated word
+_PAUSE_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -50,41 +42,21 @@ class LoadedRelease:
     """A release that was verified, loaded and tried. Its methods may be called from several threads at once."""
 
     def __init__(
-        self, manifest: Manifest, session: Any, wide_session: Any, tokenizer: Tokenizer, reference: Reference
+        self, manifest: Manifest, session: Any, wide_session: Any, encoder: TextEncoder, reference: Reference
     ) -> None:
-        tokenizer.no_padding()
-        tokenizer.no_truncation()
-        cutter = Tokenizer.from_str(tokenizer.to_str())
-        cutter.enable_truncation(manifest.max_tokens)
-        unknown = getattr(tokenizer.model, "unk_token", None)
         self.manifest = manifest
         self.task = manifest.task
         self.version = manifest.version
         self.labels = manifest.labels
+        self.encoder = encoder
         self._head = HEADS[manifest.kind]
         self._session = session
         self._wide_session = wide_session
-        self._tokenizer = tokenizer
-        self._cutter = cutter
-        self._unknown = -1 if unknown is None else tokenizer.token_to_id(unknown)
-        self._specials = tokenizer.num_special_tokens_to_add(False)
         self._reference = reference
 
     def encode(self, texts: Sequence[str]) -> list[EncodedText]:
         """Tokenize; texts above max_tokens are cut, their closing special token kept."""
-        if len(texts) == 1:
-            return [self._encoded(texts[0], self._tokenizer.encode(texts[0]))]
-        found = self._tokenizer.encode_batch(list(texts))
-        return [self._encoded(text, encoding) for text, encoding in zip(texts, found, strict=True)]
-
-    def _encoded(self, text: str, encoding: Encoding) -> EncodedText:
-        ids: list[int] = encoding.ids
-        length = len(ids)
-        pieces = max(0, length - self._specials)
-        unknown = ids.count(self._unknown) / pieces if pieces else 0.0
-        if length > self.manifest.max_tokens:
-            ids = self._cutter.encode(text).ids
-        return EncodedText(text, ids, length, min(unknown, 1.0), pieces / max(1, len(text.split())))
+        return self.encoder.encode(texts)
 
     def ranked(self, output: BatchOutput, row: int, count: int) -> list[tuple[str, float]]:
         """The `count` most probable labels of a text with their probabilities, best first."""
@@ -130,24 +102,37 @@ class LoadedRelease:
         return BatchOutput(scored.indices, scored.scores, logits, projections)
 
 
-def load_release(home: Home, task: str, version: str, *, threads: int, sha256: str | None = None) -> LoadedRelease:
+def load_release(
+    home: Home,
+    task: str,
+    version: str,
+    *,
+    threads: int,
+    sha256: str | None = None,
+    serving: Sequence[LoadedRelease] = (),
+) -> LoadedRelease:
     """Verify a release's checksums, load it, and answer one text with it.
 
-    `threads` are those of a run on all cores; `sha256` is that of the manifest, where it is known. Raises
-    ReleaseNotFoundError or ReleaseCorruptError.
+    `threads` are those of a run on all cores; `sha256` is that of the manifest, where it is known. Beside what is
+    `serving` already it is loaded in steps with pauses, so that a queue never grows for long, and takes over the
+    tokenizer of one that has the same. Raises ReleaseNotFoundError or ReleaseCorruptError.
     """
+    pause = _PAUSE_SECONDS if serving else 0.0
     manifest = verify_release(home, task, version, sha256=sha256)
     folder = home.release(task, version)
     try:
+        time.sleep(pause)
         session = _session(folder / MODEL_FILE, 1)
+        time.sleep(pause)
         wide_session = _session(folder / MODEL_FILE, threads) if threads > 1 else session
-        tokenizer = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
-        release = LoadedRelease(manifest, session, wide_session, tokenizer, load_reference(folder / REFERENCE_FILE))
+        time.sleep(pause)
+        encoder = _encoder(folder, manifest, serving)
+        release = LoadedRelease(manifest, session, wide_session, encoder, load_reference(folder / REFERENCE_FILE))
         for texts in ([_WARM_UP_TEXT], [_WARM_UP_TEXT, _WARM_UP_TEXT * 3]):
             for all_cores in (False, True):
                 release.predict([encoded.ids for encoded in release.encode(texts)], all_cores=all_cores)
         # A tokenizer that knows more tokens than the model has rows would fail on some text, some day.
-        release.predict([[max(tokenizer.get_vocab().values())]])
+        release.predict([[encoder.last_token]])
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:
@@ -155,6 +140,16 @@ def load_release(home: Home, task: str, version: str, *, threads: int, sha256: s
         # whatever it was, this release cannot serve.
         raise ReleaseCorruptError(task, version, f"it cannot be loaded: {error}.") from error
     return release
+
+
+def _encoder(folder: Path, manifest: Manifest, serving: Sequence[LoadedRelease]) -> TextEncoder:
+    """Reading a tokenizer stops the whole process for some 30 ms; successors mostly have their parent's."""
+    digest = manifest.files[TOKENIZER_FILE].sha256
+    for release in serving:
+        same = release.manifest.files[TOKENIZER_FILE].sha256 == digest
+        if same and release.manifest.max_tokens == manifest.max_tokens:
+            return release.encoder
+    return TextEncoder(Tokenizer.from_file(str(folder / TOKENIZER_FILE)), manifest.max_tokens)
 
 
 def _session(path: Path, threads: int) -> Any:

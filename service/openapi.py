@@ -70,6 +70,12 @@ def openapi_document(tasks: Sequence[str], version: str) -> Schema:
             "parameters": {
                 "Task": _path_parameter("task", TASK_NAME, 48, tasks or ["support"]),
                 "Version": _path_parameter("version", VERSION, VERSION_CHARS, ["0001"]),
+                "Timeout": {
+                    "name": "X-Request-Timeout-Ms",
+                    "in": "header",
+                    "schema": {"type": "integer", "minimum": 1, "maximum": 10**9},
+                    "description": "Milliseconds after which no answer is wanted any more: then it is 504.",
+                },
             },
             "responses": {
                 **{f"Problem{status}": _refusal(status, _PROBLEM, "Problem") for status in _REFUSALS},
@@ -82,6 +88,7 @@ def openapi_document(tasks: Sequence[str], version: str) -> Schema:
 
 def _v1_paths() -> Schema:
     task = [{"$ref": "#/components/parameters/Task"}]
+    patience = [{"$ref": "#/components/parameters/Timeout"}]
     return {
         "/v1/models": {
             "get": _operation("listModels", "predictions", "Tasks and what serves them", _answers("Models"), _READING)
@@ -105,7 +112,8 @@ def _v1_paths() -> Schema:
                 _answers("Predictions"),
                 _POSTING,
                 body=_body("PredictRequest", PREDICT_EXAMPLES),
-            ),
+            )
+            | {"parameters": patience},
         },
         "/v1/models/{task}:feedback": {
             "parameters": task,
@@ -167,7 +175,8 @@ def _v2_paths() -> Schema:
                 _PROTOCOL_POSTING,
                 body=_body("InferRequest"),
                 protocol=True,
-            ),
+            )
+            | {"parameters": [{"$ref": "#/components/parameters/Timeout"}]},
         }
     return paths
 

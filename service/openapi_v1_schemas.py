@@ -105,7 +105,16 @@ V1_SCHEMAS: dict[str, Schema] = {
         examples=[{"items": [{"id": "1jqxz3d5k8m2v7r0w4t6y9a1bc", "label": "billing"}]}],
     ),
     "FeedbackAccepted": object_of(
-        {"accepted": {"type": "integer", "minimum": 1}}, ["accepted"], examples=[{"accepted": 1}]
+        {
+            "accepted": {"type": "integer", "minimum": 1},
+            "unverified": {
+                "type": "integer",
+                "minimum": 1,
+                "description": "How many of them name ids of callers' own making, which are taken on trust.",
+            },
+        },
+        ["accepted"],
+        examples=[{"accepted": 1}],
     ),
     "Model": object_of(
         {

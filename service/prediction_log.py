@@ -18,8 +18,9 @@ import orjson
 from contracts.home import Home
 from contracts.log import segment_path
 from contracts.records import Role
+from service.encoding import EncodedText
 from service.metrics import ServiceMetrics
-from service.model import BatchOutput, EncodedText, LoadedRelease
+from service.model import BatchOutput, LoadedRelease
 
 logger = logging.getLogger(__name__)
 
@@ -152,13 +153,12 @@ class PredictionLog:
         self._wake.clear()
         with self._lock:
             taken, self._waiting, self._waiting_bytes = self._waiting, deque(), 0
-        groups: dict[tuple[str, Path], list[AnsweredText]] = {}
+        groups: dict[tuple[str, int], list[AnsweredText]] = {}
         rounded = _Rounded()
         for one in taken:
-            task = one.release.task
-            path = segment_path(self._home.predictions(task), self._writer, one.time)
-            groups.setdefault((task, path), []).append(one)
-        for (task, path), group in groups.items():
+            groups.setdefault((one.release.task, int(one.time) // 3600), []).append(one)
+        for (task, _), group in groups.items():
+            path = segment_path(self._home.predictions(task), self._writer, group[0].time)
             try:
                 self._append(task, path, b"".join([record_line(one, rounded) for one in group]))
             except OSError as error:

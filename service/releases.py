@@ -196,7 +196,12 @@ class Releases:
         started = time.monotonic()
         try:
             release = load_release(
-                self._home, rollout.task, version, threads=self._threads, sha256=rollout.sha256_of(version)
+                self._home,
+                rollout.task,
+                version,
+                threads=self._threads,
+                sha256=rollout.sha256_of(version),
+                serving=[routed.release for state in self.states() for routed in state.places],
             )
         except (PerennialError, OSError) as error:
             self._metrics.release_failures.labels(rollout.task).inc()

@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from service.backlog import Backlog, Batch, Placed, Ticket
+from service.encoding import EncodedText
 from service.errors import DeadlineError, HungUpError, ModelOutputError, QueueFullError, StoppingError
 from service.metrics import ServiceMetrics
-from service.model import EncodedText, LoadedRelease
+from service.model import LoadedRelease
 
 logger = logging.getLogger(__name__)
 

@@ -85,6 +85,8 @@ def make_server(settings: ServiceSettings, serving: Serving) -> uvicorn.Server:
             log_config=None,
             access_log=False,
             server_header=False,
+            # Nothing here asks who the caller is by address or scheme.
+            proxy_headers=False,
             timeout_graceful_shutdown=max(1, round(settings.drain_seconds)),
         )
     )

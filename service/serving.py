@@ -16,10 +16,11 @@ from contracts.release import Manifest
 from service.access import CALLER, ApiKeys
 from service.answer_cache import AnswerCache
 from service.backlog import Placed, Ticket
+from service.encoding import EncodedText
 from service.errors import PredictionUnknownError
 from service.feedback_log import FeedbackLog
 from service.metrics import ServiceMetrics
-from service.model import EncodedText, LoadedRelease
+from service.model import LoadedRelease
 from service.prediction_ids import PredictionIds, load_key
 from service.prediction_log import AnsweredText, PredictionLog, writer_name
 from service.rate_limit import RateLimit
@@ -126,7 +127,8 @@ class Serving:
             records.append(AnsweredText(identifier, now, release, text, output, row, latency_ms, role))
         self.log.put(records)
         self.metrics.predicted(task, release.version, role, [one.label for one in answers], ended - started)
-        self._offer_shadow(task, texts, answers)
+        if role != "shadow":
+            self._offer_shadow(task, texts, answers)
         return Predicted(release, role, answers)
 
     async def _answered(
@@ -229,7 +231,7 @@ class Serving:
             **self.describe(state),
             **_described(state.release.manifest if state.release else None),
             "previous": state.previous,
-            "rollout": {"generation": state.rollout.generation, "stable": state.rollout.stable}
+            "rollout": state.rollout.model_dump(exclude={"schema_number", "task", "history"})
             if state.rollout
             else None,
             "problem": state.problem,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from contracts.schema import TASK_NAME, VERSION
+from service.access import OPEN_PATHS
 from service.json_schema import Schema, ref
 from service.openapi_v1_schemas import PREDICT_EXAMPLES, V1_SCHEMAS
 from service.openapi_v2_schemas import V2_SCHEMAS
@@ -32,9 +33,9 @@ _REFUSALS: dict[int, tuple[str, bool]] = {
 }
 # Where errors share a status, the first of them stands for it.
 _NAMES = {status: (name, title) for status, name, title in reversed(TABLE.values())}
-_READING = (401, 405, 429, 500)
-_MODEL_READING = (401, 404, 405, 429, 500, 503)
-_POSTING = (400, 401, 404, 405, 408, 413, 415, 422, 429, 500, 503, 504)
+_READING = (405, 429, 500)
+_MODEL_READING = (404, 405, 429, 500, 503)
+_POSTING = (400, 404, 405, 408, 413, 415, 422, 429, 500, 503, 504)
 _PROTOCOL_POSTING = tuple(status for status in _POSTING if status != 422)
 
 
@@ -138,9 +139,7 @@ def _v2_paths() -> Schema:
     }
     paths: Schema = {
         path: {
-            "get": _operation(
-                name, tag, summary, _answers(schema), statuses, protocol=True, is_open=path.startswith("/v2/health")
-            )
+            "get": _operation(name, tag, summary, _answers(schema), statuses, protocol=True, is_open=path in OPEN_PATHS)
         }
         for path, (name, summary, schema, statuses) in plain.items()
     }
@@ -185,7 +184,7 @@ def _operations_paths() -> Schema:
     plain: dict[str, tuple[str, str, str, tuple[int, ...]]] = {
         "/livez": ("livez", "The process answers", "text/plain", (405, 500)),
         "/readyz": ("readyz", "Every task that should be is served", "text/plain", (405, 500, 503)),
-        "/metrics": ("metrics", "For Prometheus; by setting on a port of its own", "text/plain", (401, 404, 405, 500)),
+        "/metrics": ("metrics", "For Prometheus; by setting on a port of its own", "text/plain", (404, 405, 500)),
         "/docs": ("docs", "This document, to read and to try", "text/html", (405, 500)),
         "/openapi.json": ("openapi", "This document", _JSON, (405, 500)),
         "/docs.json": ("docsJson", "This document, where BentoML's clients look for it", _JSON, (405, 500)),
@@ -200,7 +199,7 @@ def _operations_paths() -> Schema:
                 summary,
                 {"200": {"description": "As the summary says.", "content": {media: {}}}},
                 statuses,
-                is_open=401 not in statuses,
+                is_open=path in OPEN_PATHS,
             )
         }
         for path, (name, summary, media, statuses) in plain.items()
@@ -237,13 +236,14 @@ def _operation(
     is_open: bool = False,
 ) -> Schema:
     kind = "Error" if protocol else "Problem"
+    told = {*refusals} if is_open else {401, *refusals}
     found: Schema = {
         "operationId": name,
         "tags": [tag],
         "summary": summary,
         "responses": {
             **answers,
-            **{str(status): {"$ref": f"#/components/responses/{kind}{status}"} for status in refusals},
+            **{str(status): {"$ref": f"#/components/responses/{kind}{status}"} for status in sorted(told)},
         },
     }
     if is_open:

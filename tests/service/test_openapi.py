@@ -122,3 +122,23 @@ def test_every_page_of_the_document_is_served(shared: Any) -> None:
 def test_the_version_is_the_packages() -> None:
     project = tomllib.loads((Path(__file__).resolve().parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
     assert __version__ == project["project"]["version"]
+
+
+def test_what_the_document_calls_open_needs_no_key_and_all_else_does(
+    tmp_path: Path, release_served: Callable[..., Manifest], start_server: Callable[..., Any]
+) -> None:
+    home = Home(tmp_path / "home")
+    release_served(home)
+    server = start_server(home, environment={"PERENNIAL_API_KEYS": "shop:a-secret-of-the-shop"})
+    for path, methods in DOCUMENT["paths"].items():
+        address = server.url + path.replace("{task}", "support").replace("{version}", "0001")
+        for method in methods.keys() - {"parameters"}:
+            operation = methods[method]
+            response = server.client.request(method, address)
+            expected = 200 if operation.get("security") == [] else 401
+            assert response.status_code == expected, path
+            if expected == 401 and "401" in operation["responses"]:
+                refusal = DOCUMENT["components"]["responses"][operation["responses"]["401"]["$ref"].rsplit("/", 1)[1]]
+                assert list(refusal["content"]) == [response.headers["content-type"]], path
+            known = server.client.request(method, address, headers={"x-api-key": "a-secret-of-the-shop"})
+            assert known.status_code != 401, path

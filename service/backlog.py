@@ -59,7 +59,11 @@ class Batch:
 
 @dataclass
 class Backlog:
-    """Texts of each release; while a release is swapped its task has two. The oldest text's release goes first."""
+    """Texts of each release; while a release is swapped its task has two.
+
+    Tasks take turns, so that one with a long queue keeps none of the others waiting; within a task the oldest text's
+    release goes first.
+    """
 
     batch_tokens: int
     lanes: int
@@ -67,6 +71,8 @@ class Backlog:
     tokens: Counter[str] = field(default_factory=Counter)  # by task
     _queues: dict[LoadedRelease, list[Waiting]] = field(default_factory=dict)
     _arrivals: int = 0
+    _turns: Counter[str] = field(default_factory=Counter)  # by task: when it had its last turn
+    _turn: int = 0
 
     def add(self, ticket: Ticket, rows: list[list[int]], tokens: int) -> None:
         """All texts of a request, which are `tokens` together."""
@@ -82,10 +88,12 @@ class Backlog:
 
         What waits is shared among the lanes: one that took all of it would leave the others idle.
         """
-        queue = min(self._queues.values(), key=lambda waiting: waiting[0].arrival, default=None)
+        queue = min(self._queues.values(), key=self._precedence, default=None)
         if queue is None:
             return None
         release = queue[0].ticket.release
+        self._turn += 1
+        self._turns[release.task] = self._turn
         lengths = [len(one.ids) for one in queue]
         alone = not busy and self.texts == 1
         chosen = form_batch(lengths, share_of(sum(lengths), self.lanes, self.batch_tokens))
@@ -93,16 +101,26 @@ class Backlog:
         self._drop(release, set(chosen), sum(lengths[position] for position in chosen))
         return Batch(release, batch, alone)
 
-    def remove(self, ticket: Ticket) -> None:
-        """Whatever of a request still waits: its caller is gone, or its time is over."""
-        queue = self._queues.get(ticket.release, ())
-        gone = {position for position, one in enumerate(queue) if one.ticket is ticket}
-        if gone:
-            self._drop(ticket.release, gone, sum(len(queue[position].ids) for position in gone))
+    def remove(self, *tickets: Ticket) -> None:
+        """Whatever of these requests still waits: their callers are gone, or their time is over."""
+        unwanted = set(map(id, tickets))
+        for release in {ticket.release for ticket in tickets} & self._queues.keys():
+            queue = self._queues[release]
+            gone = {position for position, one in enumerate(queue) if id(one.ticket) in unwanted}
+            if gone:
+                self._drop(release, gone, sum(len(queue[position].ids) for position in gone))
+
+    def ahead(self, task: str) -> int:
+        """Tokens that a text of this task which came now would wait for, about: tasks take turns."""
+        busy = sum(1 for tokens in self.tokens.values() if tokens)
+        return min(self.tokens.total(), self.tokens[task] * busy)
 
     def tickets(self) -> list[Ticket]:
         """Every request of which something waits, once."""
         return list({id(one.ticket): one.ticket for queue in self._queues.values() for one in queue}.values())
+
+    def _precedence(self, queue: list[Waiting]) -> tuple[int, int]:
+        return self._turns[queue[0].ticket.release.task], queue[0].arrival
 
     def _drop(self, release: LoadedRelease, positions: set[int], tokens: int) -> None:
         queue = self._queues[release]

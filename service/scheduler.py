@@ -14,14 +14,16 @@ import threading
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import partial
 
 from service.backlog import Backlog, Batch, Placed, Ticket
 from service.encoding import EncodedText
-from service.errors import DeadlineError, HungUpError, ModelOutputError, QueueFullError, StoppingError
+from service.errors import DeadlineError, HungUpError, QueueFullError, StoppingError
 from service.metrics import ServiceMetrics
 from service.model import LoadedRelease
+from service.session_run import outcomes_of
 
 logger = logging.getLogger(__name__)
 
@@ -121,8 +123,7 @@ class Scheduler:
         with self._lock:
             self._stopping = True
             waiting = self._backlog.tickets()
-            for ticket in waiting:
-                self._backlog.remove(ticket)
+            self._backlog.remove(*waiting)
             self._work.notify_all()
         for ticket in waiting:
             _fail(ticket, StoppingError())
@@ -142,11 +143,10 @@ class Scheduler:
         if self._stopping:
             raise StoppingError
         waiting = self._backlog.tokens[task]
-        everything = self._backlog.tokens.total()
+        seconds = self._backlog.ahead(task) / self._rate
         # A request larger than the whole bound is still served when nothing else waits.
-        if waiting and (waiting + tokens > self._queue_tokens or everything / self._rate > patience):
-            seconds = max(1, min(_MAX_RETRY_AFTER, math.ceil(everything / self._rate)))
-            raise QueueFullError(task, self._queue_tokens, seconds)
+        if waiting and (waiting + tokens > self._queue_tokens or seconds > patience):
+            raise QueueFullError(task, self._queue_tokens, max(1, min(_MAX_RETRY_AFTER, math.ceil(seconds))))
 
     def _wake(self) -> None:
         self._waking = False
@@ -159,8 +159,7 @@ class Scheduler:
         with self._lock:
             tickets = self._backlog.tickets()
             late = [ticket for ticket in tickets if ticket.deadline <= now]
-            for ticket in late:
-                self._backlog.remove(ticket)
+            self._backlog.remove(*late)
             waiting = dict(self._backlog.tokens)
         for task, tokens in waiting.items():
             self._metrics.queue_tokens.labels(task).set(tokens)
@@ -211,8 +210,16 @@ class Scheduler:
 
     def _run(self, batch: Batch) -> None:
         started = time.monotonic()
+        late = [one for one in batch.texts if one.ticket.deadline <= started]
+        if late:
+            # Their time ran out since the last look: what nobody waits for is not run.
+            for one in late:
+                self._soon(_fail, one.ticket, DeadlineError(started - one.ticket.arrived))
+            batch = replace(batch, texts=[one for one in batch.texts if one.ticket.deadline > started])
+            if not batch.texts:
+                return
         try:
-            outcomes = _outcomes(batch)
+            outcomes = outcomes_of(batch)
         except Exception as error:
             # Whatever it is, the lane goes on and the callers are told.
             logger.exception("A batch of %s/%s failed.", batch.release.task, batch.release.version)
@@ -220,12 +227,13 @@ class Scheduler:
         seconds = time.monotonic() - started
         tokens = len(batch.texts) * len(batch.texts[-1].ids)
         self._metrics.ran(batch.release.task, [len(one.ids) for one in batch.texts], tokens)
+        self._soon(self._finished, batch, outcomes, started, tokens / max(seconds, 1e-6))
+
+    def _soon(self, callback: Callable[..., None], *arguments: object) -> None:
+        """From a lane to the loop. Where that was closed meanwhile, nobody is left to be answered."""
         if self._loop is not None:
-            try:
-                self._loop.call_soon_threadsafe(self._finished, batch, outcomes, started, tokens / max(seconds, 1e-6))
-            except RuntimeError:
-                # The loop was closed while this ran: nobody is left to be answered.
-                return
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(callback, *arguments)
 
     def _finished(self, batch: Batch, outcomes: list[Placed | Exception], started: float, rate: float) -> None:
         self._rate += 0.05 * (rate * len(self._lanes) - self._rate)
@@ -242,37 +250,33 @@ class Scheduler:
                 ticket.future.set_result(None)
 
     def _run_shadow(self, work: ShadowWork) -> None:
-        started = time.monotonic()
+        seconds = 0.0
+        encoded: list[EncodedText] = []
         placed: list[Placed] = []
         try:
-            encoded = work.release.encode(work.texts)
-            for first in range(0, len(encoded), _SHADOW_BATCH):
-                rows = [one.ids for one in encoded[first : first + _SHADOW_BATCH]]
-                output = work.release.predict(rows)
-                placed += [Placed(output, row) for row in range(len(rows))]
-            work.done(encoded, placed, time.monotonic() - started)
+            for first in range(0, len(work.texts), _SHADOW_BATCH):
+                self._run_callers()
+                started = time.monotonic()
+                some = work.release.encode(work.texts[first : first + _SHADOW_BATCH])
+                output = work.release.predict([one.ids for one in some])
+                encoded += some
+                placed += [Placed(output, row) for row in range(len(some))]
+                seconds += time.monotonic() - started
+            work.done(encoded, placed, seconds)
         except Exception:
             # Nobody waits for it, and nobody shall suffer from it.
             logger.exception("The shadow %s/%s failed.", work.release.task, work.release.version)
             self._metrics.model_failures.labels(work.release.task, work.release.version).inc(len(work.texts))
 
-
-def _outcomes(batch: Batch) -> list[Placed | Exception]:
-    """What became of each text. Where a run fails, each text is tried alone: one must not spoil its neighbours."""
-    release = batch.release
-    try:
-        output = release.predict([one.ids for one in batch.texts], all_cores=batch.alone)
-        return [Placed(output, row) for row in range(len(batch.texts))]
-    except ModelOutputError as error:
-        if len(batch.texts) == 1:
-            return [error]
-    found: list[Placed | Exception] = []
-    for one in batch.texts:
-        try:
-            found.append(Placed(release.predict([one.ids]), 0))
-        except ModelOutputError as error:
-            found.append(error)
-    return found
+    def _run_callers(self) -> None:
+        """In the midst of a shadow's work: whoever came meanwhile goes first."""
+        while True:
+            with self._lock:
+                # A service that stops has told its callers already.
+                batch = self._backlog.take(busy=self._busy - 1)
+            if batch is None:
+                return
+            self._run(batch)
 
 
 def _fail(ticket: Ticket, error: Exception) -> None:

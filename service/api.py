@@ -122,6 +122,9 @@ _PLAIN = {
     **DOCS_ROUTES,
 }
 _MODEL_PREFIX = "/v1/models/"
+# In the metrics: what BentoML answers, and a request whose caller was gone before its answer (as nginx counts it).
+_PASSED_ON = ("", "bentoml")
+_HUNG_UP = 499
 
 
 def find_route(path: str) -> tuple[Route | None, str]:
@@ -169,17 +172,25 @@ class Api:
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         """BentoML knows no keys, and reads bodies of any length and many types, so callers are held to ours here."""
+        started = time.monotonic()
+
+        async def counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._serving().metrics.answered(_PASSED_ON, message["status"], time.monotonic() - started)
+            await send(message)
+
         try:
             _admit(self._serving(), scope)
             read = read_json_body if scope["method"] == "POST" else read_body
             body = await read(scope, receive, self._serving().settings.max_body_bytes)
         except DisconnectedError:
+            self._serving().metrics.answered(_PASSED_ON, _HUNG_UP, time.monotonic() - started)
             return
         except (BodyTooLargeError, BodyTooSlowError, MediaTypeError, UnauthorizedError) as error:
             problem = problem_of(error, _instance(scope))
-            await send_answer(send, problem.status, problem.body, problem.content_type, problem.headers)
+            await send_answer(counted, problem.status, problem.body, problem.content_type, problem.headers)
             return
-        await self._behind(scope, replayed(body, receive), _problem_for_a_miss(scope, send))
+        await self._behind(scope, replayed(body, receive), _problem_for_a_miss(scope, counted))
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.monotonic()
@@ -187,9 +198,12 @@ class Api:
         route, task = find_route(scope["path"])
         if serving.tracing is not None and (trace := TRACE.get()) is not None:
             trace.route = route_template(scope["path"], task) if route else ""
+        # A name made up by a caller is no label of a metric: each would be a new time series for ever.
+        labels = (task if serving.releases.knows(task) else "", route.name if route else "")
         try:
             answer = await _handled(serving, route, task, scope, receive, started)
         except (DisconnectedError, HungUpError):
+            serving.metrics.answered(labels, _HUNG_UP, time.monotonic() - started)
             return
         except Exception as error:
             tell = protocol_problem_of if scope["path"].startswith(PROTOCOL) else problem_of
@@ -197,8 +211,6 @@ class Api:
             if problem.status == 500:
                 logger.exception("%s %s failed unexpectedly.", scope["method"], _instance(scope))
             answer = Answer(problem.status, problem.body, problem.content_type, tuple(problem.headers))
-        # A name made up by a caller is no label of a metric: each would be a new time series for ever.
-        labels = (task if serving.releases.knows(task) else "", route.name if route else "")
         serving.metrics.answered(labels, answer.status, time.monotonic() - started)
         await send_answer(send, answer.status, answer.body, answer.content_type, answer.headers)
 

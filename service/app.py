@@ -6,6 +6,7 @@ own router, which keeps the typed endpoint below, its clients, and the documenta
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import time
@@ -31,6 +32,7 @@ from service.settings import ServiceSettings
 
 # BentoML logs a traceback for every request that it refuses.
 _BENTOML_ERRORS = "bentoml._internal.server.http_app"
+_LOOK_SECONDS = 0.02
 
 
 class Predicted(BaseModel):
@@ -57,8 +59,11 @@ class RefusedError(BentoMLException):
         self.error_code = HTTPStatus(status_of(error))
 
 
-def build_service(serving: Callable[[], Serving]) -> Service[Any]:
-    """The BentoML service over one Serving, which is asked for when the server starts, and the same each time."""
+def build_service(serving: Callable[[], Serving], is_leaving: Callable[[], bool] = lambda: False) -> Service[Any]:
+    """The BentoML service over one Serving, which is asked for when the server starts, and the same each time.
+
+    Of several workers each is ready before it accepts, or `is_leaving`: the others answer meanwhile.
+    """
 
     class Perennial:
         """Predictions of every task in PERENNIAL_HOME. The routes are under /v1; see the README."""
@@ -67,6 +72,8 @@ def build_service(serving: Callable[[], Serving]) -> Service[Any]:
         async def start(self) -> None:
             logging.getLogger(_BENTOML_ERRORS).addFilter(_is_unexpected)
             serving().start()
+            while serving().settings.workers > 1 and not (serving().releases.looked or is_leaving()):
+                await asyncio.sleep(_LOOK_SECONDS)
 
         @bentoml.on_shutdown
         async def stop(self) -> None:

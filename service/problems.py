@@ -60,6 +60,9 @@ TABLE: dict[type[Exception], tuple[int, str, str]] = {
     LogWriteError: (503, "not-recorded", "The feedback could not be recorded"),
 }
 
+# What is not there for the moment, without anything being known of how long.
+_BUSY = 503
+_SOON = b"1"
 _INTERNAL = (500, "internal-error", "The service failed")
 _INTERNAL_DETAIL = "An unexpected error was logged by the service. Try again; if it stays, look into its log."
 
@@ -111,6 +114,8 @@ def problem_of(error: Exception, instance: str) -> Problem:
         headers.append((b"www-authenticate", b'Bearer realm="perennial"' + problem))
     elif isinstance(error, QueueFullError | RateLimitedError):
         headers.append((b"retry-after", str(error.retry_after).encode()))
-    elif isinstance(error, BodyTooLargeError | BodyTooSlowError | HeadTooLargeError | HeadTooSlowError | StoppingError):
+    elif status == _BUSY:
+        headers.append((b"retry-after", _SOON))
+    if isinstance(error, BodyTooLargeError | BodyTooSlowError | HeadTooLargeError | HeadTooSlowError | StoppingError):
         headers.append((b"connection", b"close"))
     return Problem(status, orjson.dumps(content), headers)

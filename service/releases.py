@@ -43,7 +43,7 @@ class Releases:
         self._poll_seconds = poll_seconds
         self._metrics = metrics
         self._states: dict[str, TaskState] = {}
-        self._looked = False
+        self.looked = False  # whether every task was tried once
         self._trouble = ""
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="releases", daemon=True)
@@ -69,7 +69,7 @@ class Releases:
         """Raises TaskUnknownError, or TaskNotServedError before the first look around."""
         state = self._states.get(task)
         if state is None:
-            if not self._looked:
+            if not self.looked:
                 raise TaskNotServedError(task[:64], "the service is starting. Try again in a moment.")
             raise TaskUnknownError(task, sorted(self._states))
         return state
@@ -96,26 +96,23 @@ class Releases:
         return self.state(task).labels
 
     def check_ready(self) -> None:
-        """Raises NotReadyError saying what is missing, unless something is served and nothing is still loading.
+        """Raises NotReadyError saying what is missing, unless every task was tried once and something is served.
 
-        A task whose release cannot be loaded is told elsewhere (its state, a metric, the log); it must not take the
-        healthy ones out of service.
+        A task whose release cannot be loaded is told elsewhere (its state, a metric, the log), and so is one that came
+        later and is still loading: it must not take the healthy ones out of service.
         """
-        if not self._looked:
+        if not self.looked:
             raise NotReadyError(["The service is starting: releases are being loaded."])
-        missing = [
-            f"Task {state.task}: its release is being loaded."
-            for state in self.states()
-            if state.release is None and state.rollout is not None and state.stable_problem is None
-        ]
-        if missing:
-            raise NotReadyError(missing)
         if all(state.release is None for state in self.states()):
             raise NotReadyError(
                 [
                     f"No task has a release to serve in {self._home.root}. Train one with `perennial train TASK.toml`; "
                     "it is picked up by itself.",
-                    *(f"Task {state.task}: {state.problem}" for state in self.states() if state.problem),
+                    *(
+                        f"Task {state.task}: {state.problem or 'its release is being loaded.'}"
+                        for state in self.states()
+                        if state.problem or state.rollout
+                    ),
                 ]
             )
 
@@ -129,7 +126,7 @@ class Releases:
                 if repr(error) != self._trouble:
                     self._trouble = repr(error)
                     logger.exception("Looking for releases in %s fails; it is tried again.", self._home.root)
-            self._looked = True
+            self.looked = True
             self._stopping.wait(self._poll_seconds)
 
     def _look(self) -> None:

@@ -70,9 +70,10 @@ def make_server(settings: ServiceSettings, serving: Serving) -> uvicorn.Server:
     os.environ["BENTOML_DO_NOT_TRACK"] = "True"
     from service.app import build_service
 
-    return uvicorn.Server(
+    service = build_service(lambda: serving, lambda: server.should_exit)
+    server = uvicorn.Server(
         uvicorn.Config(
-            Api(build_service(lambda: serving).to_asgi(), lambda: serving),
+            Api(service.to_asgi(), lambda: serving),
             loop="uvloop",
             http=bounded_protocol(
                 head_seconds=settings.head_seconds,
@@ -90,6 +91,7 @@ def make_server(settings: ServiceSettings, serving: Serving) -> uvicorn.Server:
             timeout_graceful_shutdown=max(1, round(settings.drain_seconds)),
         )
     )
+    return server
 
 
 def run_server(server: uvicorn.Server, listening: socket.socket) -> bool:

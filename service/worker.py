@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import socket
 import sys
 import threading
@@ -13,7 +12,6 @@ from service.metrics import MULTIPROCESS_VARIABLE, ServiceMetrics
 from service.server import make_server, run_server
 from service.serving import Serving
 from service.settings import ServiceSettings
-from service.workers import SIGNALS
 
 
 def main(socket_descriptor: int, lifeline: int) -> int:
@@ -33,6 +31,4 @@ def main(socket_descriptor: int, lifeline: int) -> int:
 
 
 if __name__ == "__main__":
-    # The parent waits for these and has them blocked, which a child inherits.
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     sys.exit(main(int(sys.argv[1]), int(sys.argv[2])))

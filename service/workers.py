@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import FrameType
 
 from service.metrics import MULTIPROCESS_VARIABLE, render_workers
 from service.metrics_server import metrics_served
@@ -22,7 +24,7 @@ from service.settings import ServiceSettings
 
 logger = logging.getLogger(__name__)
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _STEADY_SECONDS = 10.0
 _FIRST_PAUSE = 0.25
 _LAST_PAUSE = 30.0
@@ -50,7 +52,7 @@ def run_workers(settings: ServiceSettings, listening: socket.socket) -> None:
     with (
         tempfile.TemporaryDirectory(prefix="perennial-metrics-") as metrics_folder,
         _lifeline() as (worker_end, _),
-        _waited_for(SIGNALS),
+        _signals() as signals,
         metrics_served(settings.host, own_port, partial(render_workers, metrics_folder)) if own_port else nullcontext(),
     ):
         environment = {**os.environ, **settings.to_environment(), MULTIPROCESS_VARIABLE: metrics_folder}
@@ -60,14 +62,18 @@ def run_workers(settings: ServiceSettings, listening: socket.socket) -> None:
         command = [sys.executable, "-m", "service.worker", *map(str, inherited)]
         workers = [_Worker(number) for number in range(settings.workers)]
         try:
-            _keep_running(workers, command, inherited, environment)
+            _keep_running(workers, signals, command, inherited, environment)
         finally:
             listening.close()
             _stop(workers, settings.drain_seconds + _LEAVE_SECONDS)
 
 
 def _keep_running(
-    workers: list[_Worker], command: list[str], inherited: tuple[int, ...], environment: dict[str, str]
+    workers: list[_Worker],
+    signals: socket.socket,
+    command: list[str],
+    inherited: tuple[int, ...],
+    environment: dict[str, str],
 ) -> None:
     while True:
         now = time.monotonic()
@@ -79,8 +85,8 @@ def _keep_running(
                 worker.started = now
         pauses = [worker.start_at - now for worker in workers if worker.process is None]
         # A signal ends the wait, also one that came meanwhile; nothing is polled.
-        found = signal.sigtimedwait(SIGNALS, max(0.0, min(pauses, default=3600.0)))
-        if found is not None and found.si_signo != signal.SIGCHLD:
+        readable, _, _ = select.select([signals], [], [], max(0.0, min(pauses, default=3600.0)))
+        if readable and any(number in _STOP_SIGNALS for number in signals.recv(4096)):
             return
 
 
@@ -121,10 +127,22 @@ def _lifeline() -> Iterator[tuple[int, int]]:
 
 
 @contextmanager
-def _waited_for(signals: tuple[signal.Signals, ...]) -> Iterator[None]:
-    """Signals are kept for `sigtimedwait` instead of being handled."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+def _signals() -> Iterator[socket.socket]:
+    """From which the numbers of SIGINT, SIGTERM and SIGCHLD are read, one byte each, instead of their usual effects."""
+    own_end, written_end = socket.socketpair()
+    written_end.setblocking(False)
+    earlier = signal.set_wakeup_fd(written_end.fileno(), warn_on_full_buffer=False)
+    # A handler is needed for the byte to be written; anything that it did could meet the wait in an unfit moment.
+    before = {number: signal.signal(number, _do_nothing) for number in (*_STOP_SIGNALS, signal.SIGCHLD)}
     try:
-        yield
+        yield own_end
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(earlier)
+        own_end.close()
+        written_end.close()
+
+
+def _do_nothing(_number: int, _frame: FrameType | None) -> None:
+    """See `_signals`."""

@@ -82,7 +82,8 @@ def test_models_are_listed_and_shown(shared: Any) -> None:
     assert shown["labels"] == ["billing", "delivery", "other"]
     assert shown["limits"] == {"max_instances": 8, "max_text_chars": 200, "max_tokens": 32}
     assert shown["metrics"] == {"accuracy": 0.95}
-    assert shown["rollout"] == {"generation": 1, "stable": "0001"}
+    trials = {"canary": None, "canary_share": 0.0, "shadow": None, "shadow_share": 1.0}
+    assert shown["rollout"] == {"generation": 1, "stable": "0001", **trials}
     assert shown["problem"] is None
     assert "promote" in shared.get("/v1/models/broken").json()["problem"]
 

@@ -53,8 +53,9 @@ _NO_STRANGERS = (
 async def predict(call: Call) -> Answer:
     """POST /v1/models/{task}:predict. One release answers all instances of a request."""
     releases = call.serving.releases
-    stable = releases.serving(call.task)
-    request = predict_request(call.body, stable.manifest.spec.limits, len(stable.labels))
+    limits = releases.serving(call.task).manifest.spec.limits
+    # Of all loaded releases: which of them answers is known once the request is read.
+    request = predict_request(call.body, limits, len(releases.labels(call.task)))
     predicted = await call.serving.predict(
         call.task, request, call.started, deadline=call.deadline(), hung_up=call.receive
     )

@@ -258,6 +258,7 @@ def _described(manifest: Manifest | None) -> dict[str, object]:
         "limits": {
             "max_instances": limits.max_instances,
             "max_text_chars": limits.max_text_chars,
+            "long_texts": limits.long_texts,
             "max_tokens": manifest.max_tokens,
         },
         "metrics": manifest.metrics,

@@ -80,7 +80,7 @@ def test_models_are_listed_and_shown(shared: Any) -> None:
     assert listed["broken"]["state"] == "unavailable"
     shown = shared.get("/v1/models/support").json()
     assert shown["labels"] == ["billing", "delivery", "other"]
-    assert shown["limits"] == {"max_instances": 8, "max_text_chars": 200, "max_tokens": 32}
+    assert shown["limits"] == {"max_instances": 8, "max_text_chars": 200, "long_texts": "refuse", "max_tokens": 32}
     assert shown["metrics"] == {"accuracy": 0.95}
     trials = {"canary": None, "canary_share": 0.0, "shadow": None, "shadow_share": 1.0}
     assert shown["rollout"] == {"generation": 1, "stable": "0001", **trials}

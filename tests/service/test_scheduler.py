@@ -1,17 +1,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import pytest
 
 from contracts.home import Home
 from contracts.release import Manifest
 from service.backlog import Ticket
-from service.errors import ModelOutputError, QueueFullError, StoppingError
+from service.errors import DeadlineError, HungUpError, ModelOutputError, QueueFullError, StoppingError
 from service.metrics import ServiceMetrics
-from service.model import LoadedRelease, load_release
-from service.scheduler import Scheduler
+from service.model import BatchOutput, LoadedRelease, load_release
+from service.scheduler import Scheduler, ShadowWork
 
 
 @pytest.fixture
@@ -22,6 +25,44 @@ def release(home: Home, make_release: Callable[..., Manifest]) -> LoadedRelease:
 
 def scheduler(queue_tokens: int = 10_000, batch_tokens: int = 64) -> Scheduler:
     return Scheduler(batch_tokens=batch_tokens, queue_tokens=queue_tokens, metrics=ServiceMetrics())
+
+
+class Runs:
+    """The session runs of a release, which wait for `go_on`; what each was given, in order."""
+
+    def __init__(self, release: LoadedRelease) -> None:
+        self.rows: list[Sequence[list[int]]] = []
+        self.go_on = threading.Event()
+        self._predict = release.predict
+
+    def __call__(self, rows: Sequence[list[int]], *, all_cores: bool = False) -> BatchOutput:
+        self.rows.append(rows)
+        assert self.go_on.wait(30)
+        return self._predict(rows, all_cores=all_cores)
+
+    async def wait(self, count: int) -> None:
+        end = time.monotonic() + 30
+        while len(self.rows) < count:
+            assert time.monotonic() < end
+            await asyncio.sleep(0.005)
+
+    def times(self, ids: list[int]) -> int:
+        return sum(row == ids for rows in self.rows for row in rows)
+
+
+@contextmanager
+def held(*releases: LoadedRelease) -> Iterator[Runs]:
+    """No run of these releases ends before it is told to; the real model answers."""
+    runs = Runs(releases[0])
+    before = [release.predict for release in releases]
+    for release in releases:
+        release.predict = runs
+    try:
+        yield runs
+    finally:
+        runs.go_on.set()
+        for release, predict in zip(releases, before, strict=True):
+            release.predict = predict
 
 
 def labels(release: LoadedRelease, ticket: Ticket) -> list[str]:
@@ -113,3 +154,186 @@ def test_a_model_that_fails_answers_its_callers_and_the_next(release: LoadedRele
         await running.stop()
 
     asyncio.run(run())
+
+
+def test_what_waits_beyond_its_deadline_is_told_so_and_never_run(release: LoadedRelease) -> None:
+    first, late = release.encode(["invoice please", "courier today"])
+
+    async def run(runs: Runs) -> None:
+        running = scheduler()
+        begun = asyncio.create_task(running.predict(release, [first]))
+        await runs.wait(1)
+        with pytest.raises(DeadlineError, match="X-Request-Timeout-Ms"):
+            await running.predict(release, [late, late], deadline=time.monotonic() + 0.02)
+        runs.go_on.set()
+        assert labels(release, await begun) == ["billing"]
+        assert labels(release, await running.predict(release, [first])) == ["billing"]
+        await running.stop()
+        assert runs.times(late.ids) == 0
+
+    with held(release) as runs:
+        asyncio.run(run(runs))
+
+
+def test_a_lane_does_not_run_what_is_late_already(release: LoadedRelease) -> None:
+    late, good = release.encode(["invoice please", "courier today"])
+
+    async def run(runs: Runs) -> None:
+        runs.go_on.set()
+        running = scheduler()
+        found = await asyncio.gather(
+            running.predict(release, [late], deadline=time.monotonic() - 1),
+            running.predict(release, [good]),
+            return_exceptions=True,
+        )
+        assert isinstance(found[0], DeadlineError)
+        assert labels(release, found[1]) == ["delivery"]
+        await running.stop()
+        assert (runs.times(late.ids), runs.times(good.ids)) == (0, 1)
+
+    with held(release) as runs:
+        asyncio.run(run(runs))
+
+
+def test_what_cannot_be_in_time_is_refused_before_it_waits(release: LoadedRelease) -> None:
+    encoded = release.encode(["invoice please"])
+
+    async def run(runs: Runs) -> None:
+        running = scheduler()
+        begun = asyncio.create_task(running.predict(release, encoded))
+        await runs.wait(1)
+        waiting = asyncio.create_task(running.predict(release, encoded))
+        await asyncio.sleep(0)
+        with pytest.raises(QueueFullError):
+            await running.predict(release, encoded, deadline=time.monotonic())
+        runs.go_on.set()
+        await asyncio.gather(begun, waiting)
+        await running.stop()
+
+    with held(release) as runs:
+        asyncio.run(run(runs))
+
+
+def test_callers_that_hung_up_are_noticed_and_leave_their_places_to_others(release: LoadedRelease) -> None:
+    first, gone, later = release.encode(["invoice please", "courier today", "hello please"])
+
+    async def hung_up() -> None:
+        """At once."""
+
+    async def run(runs: Runs) -> None:
+        running = scheduler(queue_tokens=8)
+        begun = asyncio.create_task(running.predict(release, [first]))
+        await runs.wait(1)
+        away = [asyncio.create_task(running.predict(release, [gone], hung_up=hung_up)) for _ in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(QueueFullError):
+            await running.predict(release, [later])
+        found = await asyncio.gather(*away, return_exceptions=True)
+        assert [type(one) for one in found] == [HungUpError, HungUpError]
+        admitted = asyncio.create_task(running.predict(release, [later]))
+        await asyncio.sleep(0)
+        runs.go_on.set()
+        assert labels(release, await admitted) == ["other"]
+        await begun
+        await running.stop()
+        assert runs.times(gone.ids) == 0
+
+    with held(release) as runs:
+        asyncio.run(run(runs))
+
+
+def test_one_bad_text_does_not_spoil_its_neighbours(release: LoadedRelease) -> None:
+    first, good = release.encode(["invoice please", "courier today"])
+    bad = type(good)(good.text, [10**9] * len(good.ids), 1, 0.0, 1.0)
+
+    async def run(runs: Runs) -> list[object]:
+        metrics = ServiceMetrics()
+        running = Scheduler(batch_tokens=64, queue_tokens=1000, metrics=metrics)
+        begun = asyncio.create_task(running.predict(release, [first]))
+        await runs.wait(1)
+        others = [asyncio.create_task(running.predict(release, [one])) for one in (good, bad, good)]
+        await asyncio.sleep(0)
+        runs.go_on.set()
+        await begun
+        found = await asyncio.gather(*others, return_exceptions=True)
+        await running.stop()
+        assert [len(rows) for rows in runs.rows[:2]] == [1, 3], "the three shared a run"
+        assert b'perennial_model_failures_total{release="0001",task="support"} 1.0' in metrics.render()
+        return list(found)
+
+    with held(release) as runs:
+        before, spoilt, after = asyncio.run(run(runs))
+        assert isinstance(spoilt, ModelOutputError)
+        assert labels(release, before) == labels(release, after) == ["delivery"]
+
+
+def test_a_flooded_task_refuses_its_own_callers_and_keeps_no_other_waiting(
+    home: Home, make_release: Callable[..., Manifest], release: LoadedRelease
+) -> None:
+    make_release(home, "orders")
+    other = load_release(home, "orders", "0001", threads=1)
+    (flood,) = release.encode(["invoice please"])
+    (single,) = other.encode(["courier today"])
+
+    async def run(runs: Runs) -> None:
+        running = scheduler(queue_tokens=40, batch_tokens=4)
+        flooding = [asyncio.create_task(running.predict(release, [flood]))]
+        await runs.wait(1)
+        flooding += [asyncio.create_task(running.predict(release, [flood])) for _ in range(10)]
+        await asyncio.sleep(0)
+        with pytest.raises(QueueFullError, match="Task support"):
+            await running.predict(release, [flood])
+        admitted = asyncio.create_task(running.predict(other, [single]))
+        await asyncio.sleep(0)
+        runs.go_on.set()
+        assert labels(other, await admitted) == ["delivery"]
+        await asyncio.gather(*flooding)
+        await running.stop()
+        assert [rows[0] for rows in runs.rows].index(single.ids) <= 2, "its turn is the next but one at the latest"
+
+    with held(release, other) as runs:
+        asyncio.run(run(runs))
+
+
+def test_a_shadow_takes_no_place_of_callers_and_lets_them_go_first(release: LoadedRelease) -> None:
+    (caller,) = release.encode(["courier today"])
+    scored: list[int] = []
+
+    async def run(runs: Runs) -> None:
+        running = scheduler(queue_tokens=len(caller.ids))
+        # The lanes start with the first request.
+        runs.go_on.set()
+        await running.predict(release, [caller])
+        runs.go_on.clear()
+        work = ShadowWork(release, ["invoice please"] * 24, lambda _, placed, __: scored.append(len(placed)))
+        assert running.offer(work)
+        await runs.wait(2)
+        admitted = asyncio.create_task(running.predict(release, [caller]))
+        await asyncio.sleep(0)
+        runs.go_on.set()
+        assert labels(release, await admitted) == ["delivery"]
+        assert runs.rows[2] == [caller.ids], "between two runs of the shadow"
+        await runs.wait(5)
+        while not scored:
+            await asyncio.sleep(0.005)
+        await running.stop()
+
+    with held(release) as runs:
+        asyncio.run(run(runs))
+    assert scored == [24]
+
+
+def test_more_shadow_work_than_may_wait_is_declined_at_once(release: LoadedRelease) -> None:
+    async def run(runs: Runs) -> None:
+        running = scheduler()
+        begun = asyncio.create_task(running.predict(release, release.encode(["invoice please"])))
+        await runs.wait(1)
+        work = ShadowWork(release, ["invoice please"] * 512, lambda *_: None)
+        assert [running.offer(work) for _ in range(4)] == [True, True, False, False]
+        runs.go_on.set()
+        await begun
+        await running.stop()
+        assert not running.offer(work), "nor any once it stops"
+
+    with held(release) as runs:
+        asyncio.run(run(runs))

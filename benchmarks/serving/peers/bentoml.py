@@ -24,8 +24,9 @@ BENTOML = Peer(
     body=lambda text: json.dumps({"texts": [text]}).encode(),
     label=lambda answer: str(json.loads(answer)[0]["label"]),
     notes=(
-        "Two workers of one thread, as many as cores; uvloop and httptools; metrics and access log off. Batches of at most 4: "
-        "its dispatcher joins texts in order of arrival, and the padding of larger ones (8, 16, 32 tried) costs more than a "
-        "session run. The latency limit stays at its default of a minute, since a lower one makes it refuse requests."
+        "Two workers of one thread, as many as cores; uvloop and httptools; metrics and access log off. Batches of "
+        "at most 4: its dispatcher joins texts in order of arrival, and the padding of larger ones (8, 16, 32 "
+        "tried) costs more than a session run. The latency limit stays at its default of a minute, since a lower "
+        "one makes it refuse requests."
     ),
 )

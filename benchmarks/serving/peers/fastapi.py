@@ -24,8 +24,8 @@ FASTAPI = Peer(
     body=text_body,
     label=answer_label,
     notes=(
-        "Two uvicorn workers of one thread with uvloop and httptools, the session on a thread beside the event loop. "
-        "Tried: batches of 2, 4, 8 and 16 of what waits (as fast or slower at 64 concurrent, for the padding), and one worker "
-        "with two threads, asleep and spinning (slower)."
+        "Two uvicorn workers of one thread with uvloop and httptools, the session on a thread beside the event "
+        "loop. Tried: batches of 2, 4, 8 and 16 of what waits (as fast or slower at 64 concurrent, for the "
+        "padding), and one worker with two threads, asleep and spinning (slower)."
     ),
 )

@@ -35,8 +35,8 @@ INFINITY = Peer(
     body=_body,
     label=_label,
     notes=(
-        "Its ONNX engine on the CPU, batches of at most 8 (4, 16 and 32 tried; it sorts by length itself). One process: it "
-        "knows no workers on the CPU. It answers the scores of all labels and applies no temperature, so scores differ from "
-        "ours and labels do not; it cuts no text, so texts above 512 tokens would fail."
+        "Its ONNX engine on the CPU, batches of at most 8 (4, 16 and 32 tried; it sorts by length itself). One "
+        "process: it knows no workers on the CPU. It answers the scores of all labels and applies no temperature, "
+        "so scores differ from ours and labels do not; it cuts no text, so texts above 512 tokens would fail."
     ),
 )

@@ -27,8 +27,9 @@ MLSERVER = Peer(
     body=_body,
     label=_label,
     notes=(
-        "Two parallel workers of one thread, uvloop and httptools, no metrics, compression or debug. Adaptive batches of at "
-        "most 4 within 0.1 ms: waiting 1 ms gains nothing at 64 concurrent and delays a lone request; 1, 8 and 16 were slower; "
-        "so was the model in the server's own process. uvloop 0.21, since its workers do not start with later ones."
+        "Two parallel workers of one thread, uvloop and httptools, no metrics, compression or debug. Adaptive "
+        "batches of at most 4 within 0.1 ms: waiting 1 ms gains nothing at 64 concurrent and delays a lone request; "
+        "1, 8 and 16 were no faster; the model in the server's own process was slower. uvloop 0.21, since its "
+        "workers do not start with later ones."
     ),
 )

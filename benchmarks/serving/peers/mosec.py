@@ -14,8 +14,8 @@ MOSEC = Peer(
     body=text_body,
     label=answer_label,
     notes=(
-        "Two workers of one thread, orjson for bodies. No batches: batches of 2, 4, 8 and 16 make a lone request wait the "
-        "whole max_wait_time (1 ms is the least that it takes) and were slower at 64 concurrent, for the padding. Three "
-        "workers on two cores were slower."
+        "Two workers of one thread, orjson for bodies. No batches: batches of 2, 4, 8 and 16 make a lone request "
+        "wait the whole max_wait_time (1 ms is the least that it takes) and were slower at 64 concurrent, for the "
+        "padding. Three workers on two cores were slower."
     ),
 )

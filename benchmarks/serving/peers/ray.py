@@ -21,8 +21,8 @@ RAY = Peer(
     body=text_body,
     label=answer_label,
     notes=(
-        "The throughput settings of its documentation (HAProxy in front, direct ingress, user code in the replica's loop), "
-        "two replicas of one thread, @serve.batch of at most 16 with no wait. Batches of 2, 4 and 8 gave the same or less; "
-        "without HAProxy it was several times slower."
+        "The throughput settings of its documentation (HAProxy in front, direct ingress, user code in the replica's "
+        "loop), two replicas of one thread, @serve.batch of at most 16 with no wait. Batches of 2, 4 and 8 were no "
+        "faster; without HAProxy it was slower."
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable
@@ -34,6 +35,7 @@ from service.errors import (
     MethodNotAllowedError,
     MetricsElsewhereError,
     RouteUnknownError,
+    StoppingError,
     UnauthorizedError,
 )
 from service.open_inference_routes import PREFIX as PROTOCOL
@@ -206,12 +208,13 @@ class Api:
         except (DisconnectedError, HungUpError):
             serving.metrics.answered(labels, _HUNG_UP, time.monotonic() - started)
             return
+        except asyncio.CancelledError:
+            # Only a stop does that, when its bound is over; without an answer of ours it would be a bare 500.
+            answer = _told(StoppingError(), scope)
         except Exception as error:
-            tell = protocol_problem_of if scope["path"].startswith(PROTOCOL) else problem_of
-            problem = tell(error, _instance(scope))
-            if problem.status == 500:
+            answer = _told(error, scope)
+            if answer.status == 500:
                 logger.exception("%s %s failed unexpectedly.", scope["method"], _instance(scope))
-            answer = Answer(problem.status, problem.body, problem.content_type, tuple(problem.headers))
         serving.metrics.answered(labels, answer.status, time.monotonic() - started)
         await send_answer(send, answer.status, answer.body, answer.content_type, answer.headers)
 
@@ -230,6 +233,12 @@ async def _handled(
         read = read_tensor_body if route.tensors else read_json_body
         body = await read(scope, receive, serving.settings.max_body_bytes)
     return await route.handle(Call(serving, task, body, started, scope["headers"], receive))
+
+
+def _told(error: Exception, scope: Scope) -> Answer:
+    tell = protocol_problem_of if scope["path"].startswith(PROTOCOL) else problem_of
+    problem = tell(error, _instance(scope))
+    return Answer(problem.status, problem.body, problem.content_type, tuple(problem.headers))
 
 
 def _admit(serving: Serving, scope: Scope) -> None:

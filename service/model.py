@@ -110,14 +110,15 @@ def load_release(
     threads: int,
     sha256: str | None = None,
     serving: Sequence[LoadedRelease] = (),
+    gently: bool = False,
 ) -> LoadedRelease:
     """Verify a release's checksums, load it, and answer one text with it.
 
-    `threads` are those of a run on all cores; `sha256` is that of the manifest, where it is known. Beside what is
-    `serving` already it is loaded in steps with pauses, so that a queue never grows for long, and takes over the
-    tokenizer of one that has the same. Raises ReleaseNotFoundError or ReleaseCorruptError.
+    `threads` are those of a run on all cores; `sha256` is that of the manifest, where it is known. It takes
+    over the tokenizer of a release that is `serving` already and has the same. `gently`, it is loaded in steps with
+    pauses, so that no queue of theirs grows for long. Raises ReleaseNotFoundError or ReleaseCorruptError.
     """
-    pause = _PAUSE_SECONDS if serving else 0.0
+    pause = _PAUSE_SECONDS if gently else 0.0
     manifest = verify_release(home, task, version, sha256=sha256)
     folder = home.release(task, version)
     try:

@@ -199,6 +199,7 @@ class Releases:
                 threads=self._threads,
                 sha256=rollout.sha256_of(version),
                 serving=[routed.release for state in self.states() for routed in state.places],
+                gently=self.looked,
             )
         except (PerennialError, OSError) as error:
             self._metrics.release_failures.labels(rollout.task).inc()

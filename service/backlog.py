@@ -101,6 +101,13 @@ class Backlog:
         self._drop(release, set(chosen), sum(lengths[position] for position in chosen))
         return Batch(release, batch, alone)
 
+    def lone_text_is_short(self) -> bool:
+        """Whether one text waits and no more, and its run would be over at once."""
+        if self.texts != 1:
+            return False
+        (only,) = next(iter(self._queues.values()))
+        return only.ticket.release.is_short(len(only.ids))
+
     def remove(self, *tickets: Ticket) -> None:
         """Whatever of these requests still waits: their callers are gone, or their time is over."""
         unwanted = set(map(id, tickets))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ _runtime: Any = onnxruntime  # its type information does not say what the packag
 
 _WARM_UP_TEXT = "a text to warm up with"
 _PAUSE_SECONDS = 0.1
+_TIMED_RUNS = 5
+# Two switches of threads and their wait for the interpreter cost some 0.2 ms.
+_SHORT_SECONDS = 0.0025
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,19 @@ class LoadedRelease:
         self._session = session
         self._wide_session = wide_session
         self._reference = reference
+        self._token_seconds = math.inf  # of a run on one core, once it was measured
+
+    def measure_speed(self) -> None:
+        """Time some runs on one core; the fastest counts, as the machine may have other work just now."""
+        rows = [one.ids for one in self.encode([_WARM_UP_TEXT])]
+        for _ in range(_TIMED_RUNS):
+            started = time.perf_counter()
+            self.predict(rows)
+            self._token_seconds = min(self._token_seconds, (time.perf_counter() - started) / len(rows[0]))
+
+    def is_short(self, tokens: int) -> bool:
+        """Whether a run over one text of that many tokens is over before handing it to a thread would pay."""
+        return tokens * self._token_seconds <= _SHORT_SECONDS
 
     def encode(self, texts: Sequence[str]) -> list[EncodedText]:
         """Tokenize; texts above max_tokens are cut, their closing special token kept."""
@@ -132,6 +149,7 @@ def load_release(
         for texts in ([_WARM_UP_TEXT], [_WARM_UP_TEXT, _WARM_UP_TEXT * 3]):
             for all_cores in (False, True):
                 release.predict([encoded.ids for encoded in release.encode(texts)], all_cores=all_cores)
+        release.measure_speed()
         # A tokenizer that knows more tokens than the model has rows would fail on some text, some day.
         release.predict([[encoder.last_token]])
     except (KeyboardInterrupt, SystemExit):

@@ -151,7 +151,18 @@ class Scheduler:
     def _wake(self) -> None:
         self._waking = False
         with self._lock:
-            self._work.notify(min(self._idle, self._backlog.texts))
+            # A short text that came alone is run here: it is answered before a lane would have begun. Whatever comes
+            # meanwhile is read together afterwards, and goes to the lanes.
+            here = not self._busy and self._backlog.lone_text_is_short()
+            batch = self._backlog.take(busy=0) if here else None
+            if batch is not None:
+                self._busy += 1
+            else:
+                self._work.notify(min(self._idle, self._backlog.texts))
+        if batch is not None:
+            self._run(batch, _now)
+            with self._lock:
+                self._busy -= 1
 
     def _sweep(self) -> None:
         """Drop what nobody waits for any more, and begin to ask after callers that have waited long."""
@@ -183,7 +194,7 @@ class Scheduler:
     def _lane(self) -> None:
         while (work := self._next()) is not None:
             if isinstance(work, Batch):
-                self._run(work)
+                self._run(work, self._soon)
             else:
                 self._run_shadow(work)
             with self._lock:
@@ -208,13 +219,13 @@ class Scheduler:
                 self._idle -= 1
         return None
 
-    def _run(self, batch: Batch) -> None:
+    def _run(self, batch: Batch, tell: Callable[..., None]) -> None:
         started = time.monotonic()
         late = [one for one in batch.texts if one.ticket.deadline <= started]
         if late:
             # Their time ran out since the last look: what nobody waits for is not run.
             for one in late:
-                self._soon(_fail, one.ticket, DeadlineError(started - one.ticket.arrived))
+                tell(_fail, one.ticket, DeadlineError(started - one.ticket.arrived))
             batch = replace(batch, texts=[one for one in batch.texts if one.ticket.deadline > started])
             if not batch.texts:
                 return
@@ -227,7 +238,7 @@ class Scheduler:
         seconds = time.monotonic() - started
         tokens = len(batch.texts) * len(batch.texts[-1].ids)
         self._metrics.ran(batch.release.task, [len(one.ids) for one in batch.texts], tokens)
-        self._soon(self._finished, batch, outcomes, started, tokens / max(seconds, 1e-6))
+        tell(self._finished, batch, outcomes, started, tokens / max(seconds, 1e-6))
 
     def _soon(self, callback: Callable[..., None], *arguments: object) -> None:
         """From a lane to the loop. Where that was closed meanwhile, nobody is left to be answered."""
@@ -256,6 +267,8 @@ class Scheduler:
         try:
             for first in range(0, len(work.texts), _SHADOW_BATCH):
                 self._run_callers()
+                if self._stopping:
+                    return
                 started = time.monotonic()
                 some = work.release.encode(work.texts[first : first + _SHADOW_BATCH])
                 output = work.release.predict([one.ids for one in some])
@@ -272,11 +285,14 @@ class Scheduler:
         """In the midst of a shadow's work: whoever came meanwhile goes first."""
         while True:
             with self._lock:
-                # A service that stops has told its callers already.
                 batch = self._backlog.take(busy=self._busy - 1)
             if batch is None:
                 return
-            self._run(batch)
+            self._run(batch, self._soon)
+
+
+def _now(callback: Callable[..., None], *arguments: object) -> None:
+    callback(*arguments)
 
 
 def _fail(ticket: Ticket, error: Exception) -> None:

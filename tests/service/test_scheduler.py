@@ -54,15 +54,16 @@ class Runs:
 def held(*releases: LoadedRelease) -> Iterator[Runs]:
     """No run of these releases ends before it is told to; the real model answers."""
     runs = Runs(releases[0])
-    before = [release.predict for release in releases]
+    before = [(release.predict, release.is_short) for release in releases]
     for release in releases:
         release.predict = runs
+        release.is_short = lambda _: False
     try:
         yield runs
     finally:
         runs.go_on.set()
-        for release, predict in zip(releases, before, strict=True):
-            release.predict = predict
+        for release, (predict, is_short) in zip(releases, before, strict=True):
+            release.predict, release.is_short = predict, is_short
 
 
 def labels(release: LoadedRelease, ticket: Ticket) -> list[str]:
@@ -337,3 +338,26 @@ def test_more_shadow_work_than_may_wait_is_declined_at_once(release: LoadedRelea
 
     with held(release) as runs:
         asyncio.run(run(runs))
+
+
+def test_a_short_text_alone_is_run_where_it_is_and_all_else_by_lanes(release: LoadedRelease) -> None:
+    short, long = release.encode(["invoice please", "invoice " * 30])
+    threads: list[str] = []
+    predict = release.predict
+
+    def noted(rows: Sequence[list[int]], *, all_cores: bool = False) -> BatchOutput:
+        threads.append(f"{threading.current_thread().name.partition('-')[0]} {all_cores}")
+        return predict(rows, all_cores=all_cores)
+
+    release.predict = noted
+    release.is_short = lambda tokens: tokens <= len(short.ids)
+
+    async def run() -> None:
+        running = scheduler()
+        await running.predict(release, [short])
+        await running.predict(release, [long])
+        await asyncio.gather(running.predict(release, [short]), running.predict(release, [short]))
+        await running.stop()
+
+    asyncio.run(run())
+    assert threads == ["MainThread False", "lane True", "lane False"]

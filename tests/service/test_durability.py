@@ -155,3 +155,36 @@ def test_workers_share_the_port_and_one_that_is_killed_is_replaced(
     server.end(signal.SIGKILL)
     _, alive = psutil.wait_procs(children, timeout=20)
     assert not alive, "workers leave when their parent is gone"
+
+
+def test_a_worker_that_is_starting_leaves_the_answers_to_the_others(
+    home: Home, start_server: Callable[..., Any], release_served: Callable[..., Manifest]
+) -> None:
+    tasks = ["support", *(f"task-{number}" for number in range(24))]
+    for task in tasks:
+        release_served(home, task)
+    server = start_server(home, environment={"PERENNIAL_WORKERS": "2"})
+    parent = psutil.Process(server.process.pid)
+    last = f"Task {max(tasks)}: release 0001 answers from now on"
+    server.wait_for(lambda: server.output().count(last) == 2, "both workers are ready")
+    parent.children()[0].kill()
+    found: list[int] = []
+    stop = threading.Event()
+    url = f"{server.url}/v1/models/{max(tasks)}:predict"
+
+    def ask() -> None:
+        while not stop.is_set():
+            # A connection of its own each time, which any worker may accept.
+            found.append(httpx.get(f"{server.url}/readyz", timeout=30).status_code)
+            found.append(httpx.post(url, json={"instances": ["courier"]}, timeout=30).status_code)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        server.wait_for(lambda: server.output().count(last) == 3, "replaced")
+        seen = len(found)
+        server.wait_for(lambda: len(found) >= seen + 60, "and both are asked")
+    finally:
+        stop.set()
+        asking.join()
+    assert set(found) == {200}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from contracts.log import Cursor, read_new
 from contracts.records import FeedbackRecord, PredictionRecord
 from contracts.release import Manifest
 from contracts.rollout import end_trial, promote, try_canary, try_shadow
+from contracts.task import LimitSpec
 from service.trials import in_share
 
 BY = {"by": "test", "reason": "test", "now": 5.0}
@@ -225,3 +227,27 @@ def test_feedback_on_a_canary_may_name_its_own_labels(
     promote(home, "support", "0002", **BY)
     server.wait_for(lambda: server.version() == "0002", "the canary is promoted")
     assert ask(server.client, server.url, "hello").json()["predictions"][0]["label"] == "praise"
+
+
+def test_a_shadow_that_cannot_keep_up_is_counted_and_costs_no_caller_anything(
+    home: Home,
+    start_server: Callable[..., Any],
+    release_served: Callable[..., Manifest],
+    make_release: Callable[..., Manifest],
+) -> None:
+    many = LimitSpec(max_instances=2000)
+    release_served(home, limits=many)
+    make_release(home, limits=many, work=6000)
+    try_shadow(home, "support", "0002", by="test", reason="test", now=time.time())
+    server = start_server(home)
+    server.wait_for(lambda: "as the shadow, from now on" in server.output(), "the shadow is loaded")
+    # One that is more than may wait, one that runs, one that waits.
+    found = [server.predict(*["invoice please"] * count).status_code for count in (1500, 900, 900)]
+    for _ in range(20):
+        answer = server.predict(*["hello"] * 20)
+        found.append(answer.status_code)
+        assert answer.json()["model_version"] == "0001"
+    assert set(found) == {200}
+    outcome = 'perennial_shadow_predictions_total{{outcome="{}",release="0002",task="support"}}'.format
+    assert server.metric(outcome("dropped")) >= 1500 + 14 * 20
+    assert server.end(signal.SIGTERM) == 0, "and a stop does not wait for it"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import random
 import time
 from collections import Counter
@@ -19,8 +20,11 @@ from rich.progress import Progress
 from cli.console import console, print_fields, print_json
 from contracts.errors import PerennialError
 
+API_KEY_VARIABLE = "PERENNIAL_API_KEY"
 _RETRIES = 5
 _MOST_AT_ONCE = 1000
+_UNAUTHORIZED = 401
+_KEY_REMEDY = f"Give a key: {API_KEY_VARIABLE} in the environment, or --api-key."
 
 
 class ReplayError(PerennialError):
@@ -53,6 +57,7 @@ class Traffic:
     concurrency: int
     rate: float | None
     seed: int
+    api_key: str | None = field(default=None, repr=False)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -64,6 +69,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--feedback", type=float, default=1.0, metavar="SHARE", help="share of texts whose label is sent (default: 1)"
     )
     parser.add_argument("--url", default="http://127.0.0.1:3000", help="where the service is (default: %(default)s)")
+    parser.add_argument(
+        "--api-key",
+        metavar="SECRET",
+        help=f"key of a service that asks for one (default: {API_KEY_VARIABLE}, which other users of this machine "
+        "cannot read in the list of processes)",
+    )
     parser.add_argument("--limit", type=int, metavar="N", help="send only the first N texts")
     parser.add_argument(
         "--rate", type=float, metavar="PER_SECOND", help="texts a second (default: as fast as answered)"
@@ -100,15 +111,17 @@ def run(options: argparse.Namespace) -> int:
     else:
         texts = read_texts(options.file, text_column=options.text_column)
     url = _checked(options.url)
+    api_key = _usable(options.api_key or os.environ.get(API_KEY_VARIABLE))
     traffic = Traffic(
         url=url,
-        task=options.task or _only_task(url),
+        task=options.task or _only_task(url, api_key),
         texts=texts[: options.limit],
         labels=labels,
         feedback_share=options.feedback,
         concurrency=options.concurrency,
         rate=options.rate,
         seed=options.seed,
+        api_key=api_key,
     )
     outcome = asyncio.run(send(traffic, show_progress=not options.json))
     if options.json:
@@ -128,6 +141,17 @@ def _checked(url: str) -> str:
     if not usable:
         raise ReplayError(f"--url: expected a URL such as http://127.0.0.1:3000, found {url!r}.")
     return url.rstrip("/")
+
+
+def _usable(api_key: str | None) -> str | None:
+    """Raises ReplayError for what no header can carry, without showing it."""
+    if api_key and not (api_key.isascii() and api_key.isprintable() and " " not in api_key):
+        raise ReplayError(f"{API_KEY_VARIABLE} or --api-key: expected visible ASCII characters. Look for a line's end.")
+    return api_key or None
+
+
+def _headers(api_key: str | None) -> dict[str, str]:
+    return {"x-api-key": api_key} if api_key else {}
 
 
 async def send(traffic: Traffic, *, show_progress: bool) -> Outcome:
@@ -167,7 +191,8 @@ async def send(traffic: Traffic, *, show_progress: bool) -> Outcome:
                     if await _post(client, f"/v1/models/{traffic.task}:feedback", {"items": [item]}) is not None:
                         outcome.feedback += 1
 
-        async with httpx.AsyncClient(base_url=traffic.url, timeout=30.0) as client:
+        headers = _headers(traffic.api_key)
+        async with httpx.AsyncClient(base_url=traffic.url, headers=headers, timeout=30.0) as client:
             await asyncio.gather(*(work(client) for _ in range(traffic.concurrency)))
     outcome.seconds = time.monotonic() - started
     outcome.versions = dict(sorted(versions.items()))
@@ -197,16 +222,23 @@ async def _post(client: httpx.AsyncClient, path: str, payload: dict[str, object]
             if not isinstance(body, dict):
                 raise _foreign(str(client.base_url))
             return body
-        raise ReplayError(f"The service refused {path} with {response.status_code}: {_detail(response)}")
+        remedy = f" {_KEY_REMEDY}" if response.status_code == _UNAUTHORIZED else ""
+        raise ReplayError(f"The service refused {path} with {response.status_code}: {_detail(response)}{remedy}")
     return None
 
 
-def _only_task(url: str) -> str:
+def _only_task(url: str, api_key: str | None) -> str:
     """The task that a service serves. Raises ReplayError when there are others, or none."""
     try:
-        models = httpx.get(f"{url}/v1/models", timeout=30.0).raise_for_status().json()["models"]
+        models = (
+            httpx.get(f"{url}/v1/models", headers=_headers(api_key), timeout=30.0).raise_for_status().json()["models"]
+        )
         served = sorted(str(model["name"]) for model in models if model["version"] is not None)
-    except (httpx.HTTPStatusError, ValueError, KeyError, TypeError) as error:
+    except httpx.HTTPStatusError as error:
+        if error.response.status_code == _UNAUTHORIZED:
+            raise ReplayError(f"{url}: {_detail(error.response)} {_KEY_REMEDY}") from error
+        raise _foreign(url) from error
+    except (ValueError, KeyError, TypeError) as error:
         raise _foreign(url) from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise _absent(url, error) from error

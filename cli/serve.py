@@ -12,9 +12,27 @@ from cli.logs import log_plainly
 def configure(parser: argparse.ArgumentParser) -> None:
     """Options of the verb; what is not given comes from PERENNIAL_* variables."""
     add_common(parser)
-    parser.add_argument("--host", help="address to listen on (default: 127.0.0.1; 0.0.0.0 for all)")
-    parser.add_argument("--port", type=int, help="default: 3000")
-    parser.add_argument("--threads", type=int, help="threads of one model run (default: all cores)")
+    parser.add_argument(
+        "--host", help="address to listen on; 0.0.0.0 for all (default: PERENNIAL_LISTEN_HOST, else 127.0.0.1)"
+    )
+    parser.add_argument("--port", type=int, help="default: PERENNIAL_LISTEN_PORT, else 3000; 0: any free one")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="processes behind the one port; one that dies is replaced (default: PERENNIAL_WORKERS, else 1)",
+    )
+    parser.add_argument(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="cores for the model in each worker (default: PERENNIAL_THREADS, else all cores shared among the workers)",
+    )
+    parser.epilog = (
+        "Every other setting is an environment variable, among them PERENNIAL_API_KEYS or PERENNIAL_API_KEYS_FILE (who "
+        "may call), PERENNIAL_RATE_LIMIT, PERENNIAL_QUEUE_TOKENS, PERENNIAL_DEADLINE_SECONDS, PERENNIAL_CACHE_ENTRIES, "
+        "PERENNIAL_METRICS_PORT and PERENNIAL_TRACES: service/README.md has the table of all."
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -23,5 +41,5 @@ def run(options: argparse.Namespace) -> int:
     from service.server import serve
     from service.settings import ServiceSettings
 
-    overrides = {"home": options.home, "host": options.host, "port": options.port, "threads": options.threads}
+    overrides = {name: getattr(options, name) for name in ("home", "host", "port", "workers", "threads")}
     return serve(ServiceSettings.from_environment(os.environ, overrides))

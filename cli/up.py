@@ -24,6 +24,7 @@ from contracts.files import is_locked, locked
 from contracts.home import Home
 from controller.settings import ControllerSettings
 from monitoring.settings import MonitorSettings
+from service.settings import ServiceSettings
 
 _STYLES = {"service": "green", "monitor": "cyan", "controller": "magenta"}
 _LOOK_SECONDS = 0.1
@@ -59,6 +60,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--port", type=int, default=3000, help="port of the service (default: %(default)s)")
     parser.add_argument(
+        "--workers", type=int, metavar="N", help="processes of the service (default: PERENNIAL_WORKERS, else 1)"
+    )
+    parser.add_argument(
         "--monitor-port", type=int, default=3001, help="port of the monitor's /metrics (default: %(default)s)"
     )
     parser.add_argument(
@@ -92,7 +96,10 @@ def run(options: argparse.Namespace) -> int:
 def _programs(home: Home, options: argparse.Namespace) -> list[Program]:
     alerts = f"http://127.0.0.1:{options.controller_port}/alerts"
     verbs = {
-        "service": ["serve", "--host", options.host, "--port", str(options.port)],
+        "service": [
+            *("serve", "--host", options.host, "--port", str(options.port)),
+            *(("--workers", str(options.workers)) if options.workers is not None else ()),
+        ],
         "monitor": [
             *("monitor", "--port", str(options.monitor_port), "--alert-url", alerts),
             *("--interval", str(options.interval), "--repeat", str(options.interval)),
@@ -109,6 +116,7 @@ def _check_settings(options: argparse.Namespace) -> None:
     """What a program would refuse, it would refuse at each new start: tell it before the first."""
     MonitorSettings.from_environment(os.environ, {"interval_seconds": options.interval})
     ControllerSettings.from_environment(os.environ)
+    ServiceSettings.from_environment(os.environ, {"workers": options.workers})
     ports = {
         "--port": options.port,
         "--monitor-port": options.monitor_port,

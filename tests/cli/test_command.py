@@ -87,3 +87,9 @@ def test_the_command_loads_no_framework_before_it_knows_the_verb() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("verb", ["serve", "up"])
+def test_senseless_numbers_of_workers_are_refused(verb: str, home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([verb, "--workers", "0", "--home", str(home.root)]) == 1
+    assert "PERENNIAL_WORKERS" in capsys.readouterr().err

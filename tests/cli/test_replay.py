@@ -12,11 +12,30 @@ import pytest
 
 from cli.main import main
 
+SECRET = "never-to-be-shown-0123456789"
+PREDICTED = b'{"predictions": [{"id": "1", "label": "a", "score": 1.0}], "model_version": "0001"}'
+
 
 @contextmanager
-def answering(status: int, body: bytes, headers: dict[str, str]) -> Iterator[str]:
+def answering(status: int, body: bytes, headers: dict[str, str], key: str | None = None) -> Iterator[str]:
+    """One answer to everything, or 401 to whoever does not send the key."""
+
     class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if not self.refused():
+                self.send_error(404)
+
+        def refused(self) -> bool:
+            if key is None or self.headers["X-Api-Key"] == key:
+                return False
+            self.send_response(401)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return True
+
         def do_POST(self) -> None:
+            if self.refused():
+                return
             self.rfile.read(int(self.headers["Content-Length"]))
             self.send_response(status)
             for name, value in {**headers, "Content-Length": str(len(body))}.items():
@@ -85,3 +104,40 @@ def test_a_missing_file_is_told_without_a_task_file(capsys: pytest.CaptureFixtur
     error = capsys.readouterr().err
     assert "no such file" in error
     assert "task file" not in error
+
+
+def test_a_key_is_sent_and_never_shown(
+    replay: Callable[..., int], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PERENNIAL_API_KEY", raising=False)
+    with answering(200, PREDICTED, {}, key=SECRET) as url:
+        assert replay(url=url) == 1
+        assert "PERENNIAL_API_KEY" in capsys.readouterr().err
+        assert replay("--api-key", "another-key", url=url) == 1
+        assert replay("--api-key", SECRET, url=url) == 0
+        monkeypatch.setenv("PERENNIAL_API_KEY", SECRET)
+        assert replay(url=url) == 0
+    with answering(401, b"{}", {}) as url:
+        assert replay(url=url) == 1
+    shown = capsys.readouterr()
+    assert SECRET not in shown.out + shown.err
+
+
+def test_a_key_is_asked_for_where_the_task_is_looked_up(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PERENNIAL_API_KEY", raising=False)
+    (tmp_path / "texts.csv").write_text("text\nhello there\n")
+    with answering(200, PREDICTED, {}, key=SECRET) as url:
+        assert main(["replay", str(tmp_path / "texts.csv"), "--url", url]) == 1
+    assert "PERENNIAL_API_KEY" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("key", ["two words", "a line\n", "schlüssel"])
+def test_a_key_that_no_header_carries_is_refused_unseen(
+    replay: Callable[..., int], capsys: pytest.CaptureFixture[str], key: str
+) -> None:
+    assert replay("--api-key", key) == 1
+    error = capsys.readouterr().err
+    assert "visible ASCII" in error
+    assert key not in error

@@ -7,6 +7,7 @@ service's descriptors and memory for as long as they like. Bodies have a bound o
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -21,17 +22,25 @@ _FRAMING = 8
 _LATENESS = 0.25
 
 
-def bounded_protocol(*, head_seconds: float, keep_alive_seconds: float, max_body_bytes: int) -> type[BoundedProtocol]:
+def bounded_protocol(
+    *,
+    head_seconds: float,
+    keep_alive_seconds: float,
+    max_body_bytes: int,
+    refused: Callable[[int], object] = lambda _: None,
+) -> type[BoundedProtocol]:
     """uvicorn's protocol for one server: the whole head of a request comes within `head_seconds`, from its first
     byte or, for the first one, from connecting; and no connection idles for more than `keep_alive_seconds`.
 
     Heads above MAX_HEAD_BYTES are refused with 431 (one that comes in a single piece is not), slow ones with 408.
-    `max_body_bytes` is what the application allows; far above it a connection is broken.
+    `max_body_bytes` is what the application allows; far above it a connection is broken. `refused` is told the status
+    of each answer that the application never sees.
     """
     bounds = {
         "head_seconds": head_seconds,
         "idle_seconds": keep_alive_seconds,
         "message_bytes": MAX_HEAD_BYTES + _FRAMING * max_body_bytes,
+        "refused": staticmethod(refused),
         "sweeper": _Sweeper(_LATENESS * min(head_seconds, keep_alive_seconds, 4.0)),
     }
     return type("BoundedProtocol", (BoundedProtocol,), bounds)
@@ -65,6 +74,7 @@ class BoundedProtocol(HttpToolsProtocol):
     idle_seconds: float
     message_bytes: int
     sweeper: _Sweeper
+    refused: Callable[[int], object]
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -107,6 +117,11 @@ class BoundedProtocol(HttpToolsProtocol):
         self._owes_since = self.loop.time()
         super().on_response_complete()
 
+    def send_400_response(self, msg: str) -> None:
+        """uvicorn's: what came is no HTTP."""
+        self.refused(400)
+        super().send_400_response(msg)
+
     def check(self, now: float) -> None:
         """Ends the connection if it owes a request for too long at `now`."""
         bound = self.head_seconds if self._in_head or self._is_first else self.idle_seconds
@@ -138,5 +153,6 @@ class BoundedProtocol(HttpToolsProtocol):
         problem = problem_of(error, "")
         headers = [(b"content-type", CONTENT_TYPE), (b"content-length", b"%d" % len(problem.body)), *problem.headers]
         written = b"".join(b"%s: %s\r\n" % header for header in headers)
+        self.refused(problem.status)
         self.transport.write(STATUS_LINE[problem.status] + written + b"\r\n" + problem.body)
         self.transport.close()

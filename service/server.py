@@ -79,6 +79,7 @@ def make_server(settings: ServiceSettings, serving: Serving) -> uvicorn.Server:
                 head_seconds=settings.head_seconds,
                 keep_alive_seconds=settings.keep_alive_seconds,
                 max_body_bytes=settings.max_body_bytes,
+                refused=lambda status: serving.metrics.requests.labels("", "", str(status)).inc(),
             ),
             timeout_keep_alive=math.ceil(settings.keep_alive_seconds),
             ws="none",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import socket
+import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +15,7 @@ import psutil
 from contracts.home import Home
 from contracts.release import Manifest
 from contracts.task import LimitSpec
+from service.connections import MAX_HEAD_BYTES
 
 SECRET = "a-secret-of-some-length"
 KEY = {"x-api-key": SECRET}
@@ -45,6 +48,16 @@ class Asked:
         assert [one["label"] for one in answer.json()["predictions"]] == list(labels)
         self.labels.update(f'label="{label}",release="0001",task="support"' for label in labels)
 
+    def no_request(self, begun: bytes, status: int, more: bytes = b"") -> None:
+        """What never reaches a route."""
+        url = httpx.URL(self.url)
+        with socket.create_connection((url.host, url.port or 0), 30) as connection:
+            connection.sendall(begun)
+            time.sleep(0.05)  # bytes that come together are read together, and then no more is
+            connection.sendall(more)
+            assert connection.recv(100).split()[1] == str(status).encode()
+        self.codes[f'code="{status}",route="",task=""'] += 1
+
     def mistakes(self) -> None:
         """One request of each kind that is refused."""
         predict = "/v1/models/support:predict"
@@ -62,6 +75,8 @@ class Asked:
         assert self.ask("GET", predict, "predict", "support").status_code == 405
         assert self.ask("POST", "/v1/models/nobodys:predict", "predict", json={"instances": ["a"]}).status_code == 404
         assert self.ask("GET", "/v1/nothing", "").status_code == 404
+        self.no_request(b"no HTTP at all\r\n\r\n", 400)
+        self.no_request(b"GET / HTTP/1.1\r\n", 431, more=b"x: ".ljust(MAX_HEAD_BYTES + 1, b"y"))
         # What is BentoML's to answer, or is refused before it is asked.
         typed = {"task": "support", "instances": [TEXTS["other"]]}
         assert self.ask("POST", "/predict", "bentoml", json=typed).status_code == 200

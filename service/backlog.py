@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from service.batching import form_batch, share_of
+from service.batching import form_turn
 from service.model import BatchOutput, LoadedRelease
 
 
@@ -83,23 +83,29 @@ class Backlog:
         self.texts += len(rows)
         self.tokens[ticket.release.task] += tokens
 
-    def take(self, *, busy: int) -> Batch | None:
-        """The next batch, removed; None when nothing waits. `busy` lanes are at work already.
+    def take(self, *, busy: int) -> list[Batch]:
+        """A lane's next turn, removed: runs to be made one after the other; none when nothing waits.
 
-        What waits is shared among the lanes: one that took all of it would leave the others idle.
+        `busy` lanes are at work already.
         """
         queue = min(self._queues.values(), key=self._precedence, default=None)
         if queue is None:
-            return None
+            return []
         release = queue[0].ticket.release
         self._turn += 1
         self._turns[release.task] = self._turn
-        lengths = [len(one.ids) for one in queue]
         alone = not busy and self.texts == 1
-        chosen = form_batch(lengths, share_of(sum(lengths), self.lanes, self.batch_tokens))
-        batch = [queue[position] for position in chosen]
-        self._drop(release, set(chosen), sum(lengths[position] for position in chosen))
-        return Batch(release, batch, alone)
+        # More texts than tokens are never taken; a long queue is not looked through.
+        lengths = [len(one.ids) for one in queue[: self.batch_tokens]]
+        runs = form_turn(lengths, self.batch_tokens, self.lanes)
+        turn = [Batch(release, [queue[position] for position in run], alone) for run in runs]
+        taken = sum(map(len, runs))
+        self._account(release, taken, sum(lengths[:taken]))
+        if taken == len(queue):
+            del self._queues[release]
+        else:
+            del queue[:taken]
+        return turn
 
     def lone_text_is_short(self) -> bool:
         """Whether one text waits and no more, and its run would be over at once."""
@@ -113,9 +119,13 @@ class Backlog:
         unwanted = set(map(id, tickets))
         for release in {ticket.release for ticket in tickets} & self._queues.keys():
             queue = self._queues[release]
-            gone = {position for position, one in enumerate(queue) if id(one.ticket) in unwanted}
-            if gone:
-                self._drop(release, gone, sum(len(queue[position].ids) for position in gone))
+            left = [one for one in queue if id(one.ticket) not in unwanted]
+            tokens = sum(len(one.ids) for one in queue) - sum(len(one.ids) for one in left)
+            self._account(release, len(queue) - len(left), tokens)
+            if left:
+                self._queues[release] = left
+            else:
+                del self._queues[release]
 
     def ahead(self, task: str) -> int:
         """Tokens that a text of this task which came now would wait for, about: tasks take turns."""
@@ -129,11 +139,6 @@ class Backlog:
     def _precedence(self, queue: list[Waiting]) -> tuple[int, int]:
         return self._turns[queue[0].ticket.release.task], queue[0].arrival
 
-    def _drop(self, release: LoadedRelease, positions: set[int], tokens: int) -> None:
-        queue = self._queues[release]
-        if len(positions) == len(queue):
-            del self._queues[release]
-        else:
-            self._queues[release] = [one for position, one in enumerate(queue) if position not in positions]
-        self.texts -= len(positions)
+    def _account(self, release: LoadedRelease, texts: int, tokens: int) -> None:
+        self.texts -= texts
         self.tokens[release.task] -= tokens

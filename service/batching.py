@@ -1,57 +1,51 @@
-"""Which waiting texts share one session run: a pure choice by arrival and length."""
+"""Which waiting texts a lane takes next, and which of them share a session run: pure choices by arrival and length.
+
+Taking by arrival keeps latencies close together; running by length keeps padding out. Choosing the best lengths among
+all that waits would pad as little, but leave texts of rare lengths waiting twice as long as the others.
+"""
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Sequence
 
-# What a session run costs beside its tokens, in tokens: an int8 MiniLM takes 1.6 ms for a text of 15 tokens alone
-# and 0.95 ms in a batch of 16 of its like, which leaves 0.65 ms, the price of about ten tokens. Rounded up to a power.
-RUN_OVERHEAD_TOKENS = 16
-# Texts considered at once, so that choosing stays cheap however long the queue is.
-LOOK_AHEAD = 1024
-# A run of less than this is mostly overhead; it is not worth waking another lane for.
-LEAST_SHARE_TOKENS = 64
+# What a session run costs beside its tokens, in tokens: of an int8 MiniLM on one core, a text of 15 tokens takes
+# 0.85 ms alone and 0.75 ms among its like, and a run costs the interpreter another 0.1 ms; a token takes 0.05 ms.
+RUN_OVERHEAD_TOKENS = 4
+# A lane is not woken for less: that is mostly overhead.
+LEAST_SHARE_TOKENS = 16
 
 
-def form_batch(lengths: Sequence[int], token_budget: int) -> list[int]:
-    """Positions of the texts to run now, the oldest always among them, shortest first.
+def form_turn(lengths: Sequence[int], token_budget: int, lanes: int) -> list[list[int]]:
+    """Positions of the texts that a lane takes now, in the runs that it makes of them.
 
-    `lengths` are tokens of the waiting texts (each >= 1) in order of arrival. A run costs texts x longest text,
-    padding included; it stays within `token_budget` unless the oldest text alone is longer. A text joins only
-    while the padding it causes is cheaper than a session run of its own.
+    `lengths` are tokens of the waiting texts (each >= 1) in order of arrival. The oldest are taken, as many as keep
+    within `token_budget` and a fair share of what waits for `lanes`, and at least one.
     """
-    if not lengths:
-        return []
-    considered = min(len(lengths), LOOK_AHEAD)
-    # Ties in length go by arrival, so the oldest text (position 0) is the first of its length.
-    order = sorted(range(considered), key=lengths.__getitem__)
-    anchor = bisect_left(order, lengths[0], key=lengths.__getitem__)
-    low = high = anchor
-    longest = lengths[0]
-    while True:
-        count = high - low + 1
-        # Padding that the next shorter and the next longer text would cause; None where it may not join.
-        shorter = longest - lengths[order[low - 1]] if low > 0 else None
-        longer = count * (lengths[order[high + 1]] - longest) if high + 1 < considered else None
-        if shorter is not None and (shorter > RUN_OVERHEAD_TOKENS or (count + 1) * longest > token_budget):
-            shorter = None
-        if longer is not None and (
-            longer > RUN_OVERHEAD_TOKENS or (count + 1) * lengths[order[high + 1]] > token_budget
-        ):
-            longer = None
-        if shorter is not None and (longer is None or shorter <= longer):
-            low -= 1
-        elif longer is not None:
-            high += 1
-            longest = lengths[order[high]]
+    share = max(-(-sum(lengths) // lanes), LEAST_SHARE_TOKENS)
+    left = min(token_budget, share)
+    count = 0
+    for length in lengths:
+        left -= length
+        if left < 0 and count:
+            break
+        count += 1
+    return form_runs(lengths[:count])
+
+
+def form_runs(lengths: Sequence[int]) -> list[list[int]]:
+    """Positions of all texts, shortest first, parted where padding would cost more than another run.
+
+    A run costs texts x longest text; a text joins the shorter ones before it while the padding that it causes them is
+    at most RUN_OVERHEAD_TOKENS.
+    """
+    runs: list[list[int]] = []
+    longest = 0
+    # Ties in length go by arrival.
+    for position in sorted(range(len(lengths)), key=lengths.__getitem__):
+        length = lengths[position]
+        if runs and len(runs[-1]) * (length - longest) <= RUN_OVERHEAD_TOKENS:
+            runs[-1].append(position)
         else:
-            return order[low : high + 1]
-
-
-def share_of(tokens: int, lanes: int, token_budget: int) -> int:
-    """Tokens of one batch where `tokens` wait and `lanes` can run side by side: a fair share, within the budget.
-
-    Never so small that runs cost more than they save.
-    """
-    return min(token_budget, max(-(-tokens // lanes), LEAST_SHARE_TOKENS))
+            runs.append([position])
+        longest = length
+    return runs

@@ -120,6 +120,9 @@ class ServiceMetrics:
 
         self._requests: _Children[Counter] = _Children(self.requests)
         self._request_seconds: _Children[Histogram] = _Children(self.request_seconds)
+        self._batch_size: _Children[Histogram] = _Children(self.batch_size)
+        self._batch_tokens: _Children[Histogram] = _Children(self.batch_tokens)
+        self._run_tokens: _Children[Counter] = _Children(self.run_tokens)
         self._predictions: _Children[Counter] = _Children(self.predictions)
         self._prediction_seconds: _Children[Histogram] = _Children(self.prediction_seconds)
 
@@ -136,11 +139,11 @@ class ServiceMetrics:
 
     def ran(self, task: str, lengths: Sequence[int], tokens: int) -> None:
         """One session run over texts of these lengths, `tokens` with padding."""
-        self.batch_size.labels(task).observe(len(lengths))
-        self.batch_tokens.labels(task).observe(tokens)
+        self._batch_size[task,].observe(len(lengths))
+        self._batch_tokens[task,].observe(tokens)
         text_tokens = sum(lengths)
-        self.run_tokens.labels(task, "text").inc(text_tokens)
-        self.run_tokens.labels(task, "padding").inc(tokens - text_tokens)
+        self._run_tokens[task, "text"].inc(text_tokens)
+        self._run_tokens[task, "padding"].inc(tokens - text_tokens)
 
     def render(self) -> bytes:
         """All metrics in Prometheus' text format; those of all workers in multiprocess mode."""

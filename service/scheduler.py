@@ -64,6 +64,8 @@ class Scheduler:
         self._busy = 0
         self._stopping = False
         self._waking = False
+        self._told: deque[Callable[[], None]] = deque()
+        self._telling = False
         self._rate = _FIRST_RATE * lanes
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sweeping: asyncio.TimerHandle | None = None
@@ -154,13 +156,14 @@ class Scheduler:
             # A short text that came alone is run here: it is answered before a lane would have begun. Whatever comes
             # meanwhile is read together afterwards, and goes to the lanes.
             here = not self._busy and self._backlog.lone_text_is_short()
-            batch = self._backlog.take(busy=0) if here else None
-            if batch is not None:
+            turn = self._backlog.take(busy=0) if here else []
+            if turn:
                 self._busy += 1
             else:
                 self._work.notify(min(self._idle, self._backlog.texts))
-        if batch is not None:
+        for batch in turn:
             self._run(batch, _now)
+        if turn:
             with self._lock:
                 self._busy -= 1
 
@@ -193,21 +196,22 @@ class Scheduler:
 
     def _lane(self) -> None:
         while (work := self._next()) is not None:
-            if isinstance(work, Batch):
-                self._run(work, self._soon)
-            else:
+            if isinstance(work, ShadowWork):
                 self._run_shadow(work)
+            else:
+                for batch in work:
+                    self._run(batch, self._soon)
             with self._lock:
                 self._busy -= 1
 
-    def _next(self) -> Batch | ShadowWork | None:
+    def _next(self) -> list[Batch] | ShadowWork | None:
         """Blocks until there is something to do; None when the lanes are to end."""
         with self._lock:
             while not self._stopping:
-                batch = self._backlog.take(busy=self._busy)
-                if batch is not None:
+                turn = self._backlog.take(busy=self._busy)
+                if turn:
                     self._busy += 1
-                    return batch
+                    return turn
                 # One lane stays free for callers, unless it is the only one.
                 if self._shadows and (not self._busy or self._busy < len(self._lanes) - 1):
                     work = self._shadows.popleft()
@@ -241,10 +245,18 @@ class Scheduler:
         tell(self._finished, batch, outcomes, started, tokens / max(seconds, 1e-6))
 
     def _soon(self, callback: Callable[..., None], *arguments: object) -> None:
-        """From a lane to the loop. Where that was closed meanwhile, nobody is left to be answered."""
-        if self._loop is not None:
+        """From a lane to the loop, which is woken once for whatever lanes have told it until it looks."""
+        self._told.append(partial(callback, *arguments))
+        if self._loop is not None and not self._telling:
+            self._telling = True
+            # Where the loop was closed meanwhile, nobody is left to be answered.
             with suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(callback, *arguments)
+                self._loop.call_soon_threadsafe(self._listen)
+
+    def _listen(self) -> None:
+        self._telling = False
+        while self._told:
+            self._told.popleft()()
 
     def _finished(self, batch: Batch, outcomes: list[Placed | Exception], started: float, rate: float) -> None:
         self._rate += 0.05 * (rate * len(self._lanes) - self._rate)
@@ -285,10 +297,11 @@ class Scheduler:
         """In the midst of a shadow's work: whoever came meanwhile goes first."""
         while True:
             with self._lock:
-                batch = self._backlog.take(busy=self._busy - 1)
-            if batch is None:
+                turn = self._backlog.take(busy=self._busy - 1)
+            if not turn:
                 return
-            self._run(batch, self._soon)
+            for batch in turn:
+                self._run(batch, self._soon)
 
 
 def _now(callback: Callable[..., None], *arguments: object) -> None:

@@ -166,6 +166,9 @@ class Scheduler:
         if turn:
             with self._lock:
                 self._busy -= 1
+                if self._shadows:
+                    # A lane that was told of them meanwhile found this busy and went to sleep again.
+                    self._work.notify()
 
     def _sweep(self) -> None:
         """Drop what nobody waits for any more, and begin to ask after callers that have waited long."""

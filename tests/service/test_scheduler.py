@@ -361,3 +361,27 @@ def test_a_short_text_alone_is_run_where_it_is_and_all_else_by_lanes(release: Lo
 
     asyncio.run(run())
     assert threads == ["MainThread False", "lane True", "lane False"]
+
+
+def test_a_shadow_offered_while_the_loop_runs_a_text_is_not_forgotten(release: LoadedRelease) -> None:
+    (short,) = release.encode(["invoice please"])
+    scored = threading.Event()
+    predict = release.predict
+    work = ShadowWork(release, ["courier today"], lambda *_: scored.set())
+
+    async def run() -> None:
+        running = scheduler()
+
+        def offering(rows: Sequence[list[int]], *, all_cores: bool = False) -> BatchOutput:
+            if threading.current_thread() is threading.main_thread():
+                assert running.offer(work)
+                time.sleep(0.05)  # for the lane to find nothing that it may do
+            return predict(rows, all_cores=all_cores)
+
+        release.predict = offering
+        release.is_short = lambda _: True
+        await running.predict(release, [short])
+        assert await asyncio.to_thread(scored.wait, 20)
+        await running.stop()
+
+    asyncio.run(run())

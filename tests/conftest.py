@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import onnx
 import pytest
@@ -18,6 +19,10 @@ from contracts.reference import Reference, save_reference
 from contracts.release import MODEL_FILE, REFERENCE_FILE, REPORT_FILE, TOKENIZER_FILE, GateVerdict, Lineage, Manifest
 from contracts.release_store import publish, staging
 from contracts.task import DataSpec, LimitSpec, MonitorSpec, RetrainSpec, TaskSpec
+
+# A busy machine is no defect: no example is timed, nor how long it takes to think of one.
+hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("untimed")
 
 KEYWORDS = {
     "billing": ("invoice", "charged", "refund", "payment", "card"),
@@ -127,7 +132,7 @@ def word_tokenizer(vocabulary: Sequence[str]) -> Tokenizer:
 def keyword_graph(vocabulary: Sequence[str], words: dict[str, tuple[str, ...]], work: int = 0) -> onnx.ModelProto:
     """Logits of a label are 60 times the share of tokens that are its keywords (plus nothing else).
 
-    `work`: so many products with a 512 x 512 matrix for each token, whose result is thrown away: about 2 microseconds each.
+    `work`: products with a 512 x 512 matrix for each token, about 2 microseconds each, whose result is thrown away.
     """
     table = np.zeros((len(vocabulary), len(words)), dtype=np.float32)
     for column, found in enumerate(words.values()):

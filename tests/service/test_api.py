@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -293,7 +293,8 @@ def test_no_body_makes_the_service_fail(shared: Any, body: bytes, path: str) -> 
     method=st.sampled_from(["GET", "POST", "PUT", "HEAD", "OPTIONS"]),
 )
 def test_no_address_makes_the_service_fail(shared: Any, path: str, method: str) -> None:
-    response = shared.client.request(method, f"{shared.url}/v1/models/{quote(path)}")
+    assume(path not in (".", ".."))  # the client would take them out of the address
+    response = shared.client.request(method, f"{shared.url}/v1/models/{quote(path, safe='')}")
     assert response.status_code in (400, 404, 405)
 
 

@@ -15,8 +15,8 @@ from tritonclient.http import InferenceServerClient, InferInput, InferRequestedO
 
 from contracts.task import LimitSpec
 from service.errors import BodyMalformedError, RequestInvalidError
-from service.open_inference import InferRequest, WantedOutput, infer_request
-from service.open_inference_answers import Address, find_address, infer_reply, model_metadata
+from service.http.open_inference import InferRequest, WantedOutput, infer_request
+from service.http.open_inference_answers import Address, find_address, infer_reply, model_metadata
 from service.requests import PredictRequest
 
 LIMITS = LimitSpec(max_instances=6, max_text_chars=20)
@@ -91,7 +91,8 @@ def test_the_real_client_reads_the_answers(
 
     def texts(name: str) -> list[object]:
         array = result.as_numpy(name)
-        return np.vectorize(lambda value: value.decode() if isinstance(value, bytes) else value)(array).tolist()
+        decode = np.vectorize(lambda value: value.decode() if isinstance(value, bytes) else value, otypes=[object])
+        return decode(array).tolist()  # as objects: numpy's own strings lose a NUL at their end
 
     assert texts("id") == [f"id-{row}" for row in range(rows)]
     assert texts("label") == [scores[0][0]] * rows

@@ -22,11 +22,11 @@ from bentoml.exceptions import BentoMLException
 from pydantic import BaseModel, Field, ValidationError
 
 from contracts.errors import PerennialError
-from service.api import Api
-from service.bodies import typed_request
+from service.http.api import Api
+from service.http.bodies import typed_request
+from service.http.problems import status_of
 from service.metrics import ServiceMetrics
 from service.metrics_server import start_metrics_server
-from service.problems import status_of
 from service.serving import Serving
 from service.settings import ServiceSettings
 

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from contracts.schema import VERSION
 from contracts.task import LimitSpec
 from service.errors import RequestInvalidError, Violation
-from service.json_values import escaped, kind_of, refuse, unknown_fields, whole_number
+from service.http.json_values import escaped, kind_of, refuse, unknown_fields, whole_number
 
 KEY_CHARS = 256
 # Above the number of labels of any task; more is a slip of the pen.
 MOST_SCORES = 10_000
 VERSION_CHARS = 16
 CALLER_ID = r"^[A-Za-z0-9._:~-]{1,64}$"
-# An id of this form claims to be one of ours (service/prediction_ids.py), and those prove themselves.
+# An id of this form claims to be one of ours (service/logs/prediction_ids.py), and those prove themselves.
 OWN_ID = r"^[0-9a-hjkmnp-tv-z]{26}$"
 
 _CALLER_ID, _OWN_ID, _VERSION = (re.compile(pattern[1:-1]) for pattern in (CALLER_ID, OWN_ID, VERSION))

@@ -16,11 +16,11 @@ import uvicorn
 
 from contracts.errors import SettingsError
 from service.access import ApiKeys
-from service.api import Api
-from service.connections import bounded_protocol
+from service.http.api import Api
+from service.http.connections import bounded_protocol
+from service.logs.prediction_ids import load_key
 from service.metrics import ServiceMetrics
 from service.metrics_server import metrics_served
-from service.prediction_ids import load_key
 from service.serving import Serving
 from service.settings import VARIABLES, ServiceSettings
 from service.tracing import check_installed

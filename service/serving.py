@@ -14,22 +14,22 @@ from dataclasses import dataclass
 from contracts.records import Role
 from contracts.release import Manifest
 from service.access import CALLER, ApiKeys
-from service.answer_cache import AnswerCache
-from service.backlog import Placed, Ticket
-from service.encoding import EncodedText
+from service.engine.answer_cache import AnswerCache
+from service.engine.backlog import Placed, Ticket
+from service.engine.encoding import EncodedText
+from service.engine.model import LoadedRelease
+from service.engine.scheduler import Scheduler, ShadowWork
 from service.errors import PredictionUnknownError
-from service.feedback_log import FeedbackLog
+from service.logs.feedback_log import FeedbackLog
+from service.logs.prediction_ids import PredictionIds, load_key
+from service.logs.prediction_log import AnsweredText, PredictionLog, writer_name
 from service.metrics import ServiceMetrics
-from service.model import LoadedRelease
-from service.prediction_ids import PredictionIds, load_key
-from service.prediction_log import AnsweredText, PredictionLog, writer_name
 from service.rate_limit import RateLimit
-from service.releases import Releases, TaskState
 from service.requests import PredictRequest, id_problem
-from service.scheduler import Scheduler, ShadowWork
+from service.rollout.releases import Releases, TaskState
+from service.rollout.trials import in_share
 from service.settings import ServiceSettings, available_cores
 from service.tracing import TRACE, Tracing
-from service.trials import in_share
 
 # Texts above this many characters in one request are tokenized beside the event loop (about 1 ms of work).
 _INLINE_CHARS = 5_000

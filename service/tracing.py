@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
 from contracts.errors import SettingsError
-from service.asgi import AsgiApp, Message, Receive, Scope, Send
+from service.http.asgi import AsgiApp, Message, Receive, Scope, Send
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context

@@ -15,7 +15,7 @@ import yaml
 
 from contracts import metrics
 from contracts.alert import DRIFT_ALERT
-from service.api import find_route
+from service.http.api import find_route
 
 Manifest = dict[str, Any]
 RULE_TESTS = sorted((Path(__file__).parent / "rules").glob("*.yaml"))

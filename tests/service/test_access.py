@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from contracts.errors import SettingsError
 from service.access import ApiKeys, format_keys, parse_key_lines, parse_keys
 from service.errors import ApiKeysError, UnauthorizedError
-from service.problems import problem_of
+from service.http.problems import problem_of
 from service.settings import ServiceSettings
 
 ALICE = "alice-secret-0123456789"

@@ -8,9 +8,9 @@ import pytest
 
 from contracts.home import Home
 from contracts.release import Manifest
-from service.answer_cache import AnswerCache
-from service.backlog import Placed
-from service.model import LoadedRelease, load_release
+from service.engine.answer_cache import AnswerCache
+from service.engine.backlog import Placed
+from service.engine.model import LoadedRelease, load_release
 
 
 @pytest.fixture

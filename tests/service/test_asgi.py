@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from service.asgi import Message, Receive, read_body
 from service.errors import BodyTooLargeError, BodyTooSlowError
+from service.http.asgi import Message, Receive, read_body
 
 SCOPE = {"type": "http", "headers": []}
 

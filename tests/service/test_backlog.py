@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from service.backlog import Backlog, Batch, Ticket
+from service.engine.backlog import Backlog, Batch, Ticket
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.batching import LEAST_SHARE_TOKENS, RUN_OVERHEAD_TOKENS, form_runs, form_turn
+from service.engine.batching import LEAST_SHARE_TOKENS, RUN_OVERHEAD_TOKENS, form_runs, form_turn
 
 LENGTHS = st.lists(st.integers(1, 512), max_size=80)
 BUDGETS = st.integers(1, 4096)

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.task import LimitSpec
-from service.bodies import feedback_items, predict_request, typed_request
 from service.errors import BodyMalformedError, RequestInvalidError
-from service.prediction_ids import PredictionIds
+from service.http.bodies import feedback_items, predict_request, typed_request
+from service.logs.prediction_ids import PredictionIds
 from service.requests import PredictRequest
 
 LIMITS = LimitSpec(max_instances=4, max_text_chars=20)

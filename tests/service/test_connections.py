@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import uvicorn
 
-from service.asgi import read_body, send_answer
-from service.connections import MAX_HEAD_BYTES, bounded_protocol
+from service.http.asgi import read_body, send_answer
+from service.http.connections import MAX_HEAD_BYTES, bounded_protocol
 
 HEAD_SECONDS = 0.6
 IDLE_SECONDS = 1.2

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from contracts.task import TaskSpec
-from service.heads import HEADS, best_label, ranked_labels
+from service.engine.heads import HEADS, best_label, ranked_labels
 
 LOGITS = arrays(np.float32, st.tuples(st.integers(1, 6), st.integers(2, 9)), elements=st.floats(-1e4, 1e4, width=32))
 

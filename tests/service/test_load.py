@@ -23,7 +23,7 @@ from contracts.release import MANIFEST_FILE, MODEL_FILE, TOKENIZER_FILE, FileEnt
 from contracts.release_store import read_manifest
 from contracts.rollout import promote, read_rollout, rollback
 from service.metrics import ServiceMetrics
-from service.releases import Releases
+from service.rollout.releases import Releases
 
 WORDS = {"billing": "invoice", "delivery": "courier", "other": "hello"}
 FILLER = ("please", "the", "my", "is")

@@ -15,7 +15,7 @@ import psutil
 from contracts.home import Home
 from contracts.release import Manifest
 from contracts.task import LimitSpec
-from service.connections import MAX_HEAD_BYTES
+from service.http.connections import MAX_HEAD_BYTES
 
 SECRET = "a-secret-of-some-length"
 KEY = {"x-api-key": SECRET}

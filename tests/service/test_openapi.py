@@ -20,11 +20,11 @@ from contracts.home import Home
 from contracts.release import Manifest
 from contracts.task import LimitSpec
 from service import __version__
-from service.bodies import feedback_items, predict_request
-from service.docs_page import DOCS_PAGE, DOCS_POLICY
-from service.open_inference import infer_request
-from service.openapi import openapi_document
-from service.problems import TABLE
+from service.http.bodies import feedback_items, predict_request
+from service.http.docs_page import DOCS_PAGE, DOCS_POLICY
+from service.http.open_inference import infer_request
+from service.http.openapi import openapi_document
+from service.http.problems import TABLE
 
 # As whoever fetches it sees it.
 DOCUMENT: dict[str, Any] = json.loads(orjson.dumps(openapi_document(["support"], "0.1.0")))

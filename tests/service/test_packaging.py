@@ -49,6 +49,9 @@ def test_the_bento_requires_serving_libraries_only(tmp_path: Path) -> None:
     assert "onnxruntime" in (bento / "env" / "python" / "requirements.txt").read_text()
     folders = {path.name for path in (bento / "src").iterdir() if path.is_dir()}
     assert folders == {"service", "contracts"}
+    for folder in folders:
+        packed = {path.relative_to(bento / "src") for path in (bento / "src" / folder).rglob("*.py")}
+        assert packed == {path.relative_to(ROOT) for path in (ROOT / folder).rglob("*.py")}
     described = yaml.safe_load((bento / "bento.yaml").read_text())
     assert {"name": "BENTOML_DO_NOT_TRACK", "value": "True"}.items() <= described["envs"][0].items()
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.home import Home
-from service.prediction_ids import IdKeyError, PredictionIds, load_key
+from service.logs.prediction_ids import IdKeyError, PredictionIds, load_key
 
 KEY = bytes(range(32))
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"

@@ -10,9 +10,9 @@ from contracts.home import Home
 from contracts.log import Cursor, read_new, segments
 from contracts.records import PredictionRecord
 from contracts.release import Manifest
+from service.engine.model import load_release
+from service.logs.prediction_log import AnsweredText, PredictionLog, writer_name
 from service.metrics import ServiceMetrics
-from service.model import load_release
-from service.prediction_log import AnsweredText, PredictionLog, writer_name
 
 HOUR = 3600.0
 START = 1_760_000_000.0

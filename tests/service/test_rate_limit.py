@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.errors import RateLimitedError
-from service.problems import problem_of
+from service.http.problems import problem_of
 from service.rate_limit import Bucket, RateLimit, missing_seconds, refilled
 
 RATES = st.floats(0.01, 1e6)

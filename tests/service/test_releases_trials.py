@@ -16,9 +16,9 @@ from contracts.home import Home
 from contracts.release import MODEL_FILE, Manifest
 from contracts.rollout import end_trial, promote, read_rollout, rollback, try_canary, try_shadow
 from service.errors import TaskNotServedError, TaskUnknownError, VersionNotServedError
+from service.http.problems import problem_of
 from service.metrics import ServiceMetrics
-from service.problems import problem_of
-from service.releases import Releases, TaskState
+from service.rollout.releases import Releases, TaskState
 
 BY = {"by": "test", "reason": "test", "now": 5.0}
 OTHER_LABELS = {"billing": ("invoice", "refund"), "delivery": ("parcel",), "praise": ("great",)}

@@ -10,11 +10,11 @@ import pytest
 
 from contracts.home import Home
 from contracts.release import Manifest
-from service.backlog import Ticket
+from service.engine.backlog import Ticket
+from service.engine.model import BatchOutput, LoadedRelease, load_release
+from service.engine.scheduler import Scheduler, ShadowWork
 from service.errors import DeadlineError, HungUpError, ModelOutputError, QueueFullError, StoppingError
 from service.metrics import ServiceMetrics
-from service.model import BatchOutput, LoadedRelease, load_release
-from service.scheduler import Scheduler, ShadowWork
 
 
 @pytest.fixture

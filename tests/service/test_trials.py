@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.trials import in_share
+from service.rollout.trials import in_share
 
 KEYS = [f"customer-{number}" for number in range(20_000)]
 SHARES = st.floats(0, 1)

@@ -19,7 +19,7 @@ from contracts.records import FeedbackRecord, PredictionRecord
 from contracts.release import Manifest
 from contracts.rollout import end_trial, promote, try_canary, try_shadow
 from contracts.task import LimitSpec
-from service.trials import in_share
+from service.rollout.trials import in_share
 
 BY = {"by": "test", "reason": "test", "now": 5.0}
 WORDS = {"billing": "invoice", "delivery": "courier", "other": "hello"}

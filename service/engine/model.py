@@ -19,9 +19,9 @@ from contracts.home import Home
 from contracts.reference import Reference, load_reference
 from contracts.release import MODEL_FILE, REFERENCE_FILE, TOKENIZER_FILE, Manifest
 from contracts.release_store import verify_release
-from service.encoding import EncodedText, TextEncoder
+from service.engine.encoding import EncodedText, TextEncoder
+from service.engine.heads import HEADS, Floats
 from service.errors import ModelOutputError
-from service.heads import HEADS, Floats
 
 _runtime: Any = onnxruntime  # its type information does not say what the package exports
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from service.asgi import Headers, Receive
 from service.errors import HeaderInvalidError
+from service.http.asgi import Headers, Receive
 from service.serving import Serving
 
 JSON = b"application/json"

@@ -14,10 +14,10 @@ from contracts.home import Home
 from contracts.records import Role
 from contracts.rollout import Rollout, Trial, read_rollout
 from contracts.schema import TASK_NAME
+from service.engine.model import LoadedRelease, load_release
 from service.errors import NotReadyError, TaskNotServedError, TaskUnknownError
 from service.metrics import ServiceMetrics
-from service.model import LoadedRelease, load_release
-from service.task_state import FIRST_RETRY_SECONDS, Fingerprint, Routed, TaskState, placed, tried_later
+from service.rollout.task_state import FIRST_RETRY_SECONDS, Fingerprint, Routed, TaskState, placed, tried_later
 
 __all__ = ["Releases", "Routed", "TaskState"]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from service.json_schema import KEY, TOP_K, Schema, list_of, object_of, ref
-from service.open_inference import INPUT, OUTPUTS
+from service.http.json_schema import KEY, TOP_K, Schema, list_of, object_of, ref
+from service.http.open_inference import INPUT, OUTPUTS
 
 V2_SCHEMAS: dict[str, Schema] = {
     "InferRequest": object_of(

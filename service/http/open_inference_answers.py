@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 import numpy as np
 import orjson
 
-from service.open_inference import HEADER_LENGTH, INPUT, OUTPUTS, InferRequest
+from service.http.open_inference import HEADER_LENGTH, INPUT, OUTPUTS, InferRequest
 
 JSON = b"application/json"
 BINARY = b"application/octet-stream"

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from contracts.schema import TASK_NAME, VERSION
 from service.access import OPEN_PATHS
-from service.json_schema import Schema, ref
-from service.openapi_v1_schemas import PREDICT_EXAMPLES, V1_SCHEMAS
-from service.openapi_v2_schemas import V2_SCHEMAS
-from service.problems import TABLE, TYPE_PREFIX
+from service.http.json_schema import Schema, ref
+from service.http.openapi_v1_schemas import PREDICT_EXAMPLES, V1_SCHEMAS
+from service.http.openapi_v2_schemas import V2_SCHEMAS
+from service.http.problems import TABLE, TYPE_PREFIX
 from service.requests import VERSION_CHARS
 
 _JSON = "application/json"

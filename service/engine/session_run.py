@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.backlog import Batch, Placed
+from service.engine.backlog import Batch, Placed
 from service.errors import ModelOutputError
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import OrderedDict
 from weakref import WeakKeyDictionary
 
-from service.backlog import Placed
-from service.encoding import EncodedText
-from service.model import BatchOutput, LoadedRelease
+from service.engine.backlog import Placed
+from service.engine.encoding import EncodedText
+from service.engine.model import BatchOutput, LoadedRelease
 
 
 class AnswerCache:

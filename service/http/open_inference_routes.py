@@ -8,10 +8,10 @@ from functools import partial
 import orjson
 
 from service import __version__
-from service.call import Answer, Call, Route
 from service.errors import RequestInvalidError
-from service.open_inference import HEADER_LENGTH, infer_request
-from service.open_inference_answers import (
+from service.http.call import Answer, Call, Route
+from service.http.open_inference import HEADER_LENGTH, infer_request
+from service.http.open_inference_answers import (
     Place,
     error_body,
     find_address,
@@ -19,7 +19,7 @@ from service.open_inference_answers import (
     model_metadata,
     server_metadata,
 )
-from service.problems import Problem, detail_of, problem_of
+from service.http.problems import Problem, detail_of, problem_of
 
 PREFIX = "/v2"
 

@@ -12,7 +12,7 @@ from itertools import chain
 
 from contracts.task import LimitSpec
 from service.errors import RequestInvalidError, Violation
-from service.json_values import decode_object, escaped, kind_of, list_field, refuse, unknown_fields, whole_number
+from service.http.json_values import decode_object, escaped, kind_of, list_field, refuse, unknown_fields, whole_number
 from service.requests import PredictRequest, check_count, encodable, option_problem, options_of, read_texts
 
 INPUT = "text"

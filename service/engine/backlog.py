@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from service.batching import form_turn
-from service.model import BatchOutput, LoadedRelease
+from service.engine.batching import form_turn
+from service.engine.model import BatchOutput, LoadedRelease
 
 
 @dataclass(frozen=True, slots=True)

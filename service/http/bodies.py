@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from contracts.task import LimitSpec
 from service.errors import Violation, listed
-from service.json_values import decode_object, kind_of, list_field, refuse, unknown_fields
+from service.http.json_values import decode_object, kind_of, list_field, refuse, unknown_fields
 from service.requests import (
     Options,
     PredictRequest,

@@ -13,7 +13,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from service.errors import HeadTooLargeError, HeadTooSlowError
-from service.problems import CONTENT_TYPE, problem_of
+from service.http.problems import CONTENT_TYPE, problem_of
 
 MAX_HEAD_BYTES = 64 * 2**10
 # A chunk of one byte takes six on the way; what is more than this beside a body is trailers without end.

@@ -7,9 +7,9 @@ from functools import lru_cache
 import orjson
 
 from service import __version__
-from service.call import Answer, Call, Route
-from service.docs_page import DOCS_PAGE, DOCS_POLICY
-from service.openapi import openapi_document
+from service.http.call import Answer, Call, Route
+from service.http.docs_page import DOCS_PAGE, DOCS_POLICY
+from service.http.openapi import openapi_document
 
 _MOST_EXAMPLES = 50
 

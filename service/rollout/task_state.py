@@ -8,9 +8,9 @@ from functools import cached_property
 
 from contracts.records import Role
 from contracts.rollout import Rollout, predecessor
+from service.engine.model import LoadedRelease
 from service.errors import TaskNotServedError, VersionNotServedError
-from service.model import LoadedRelease
-from service.trials import in_share
+from service.rollout.trials import in_share
 
 Fingerprint = tuple[int, int, int]
 

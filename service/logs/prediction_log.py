@@ -18,9 +18,9 @@ import orjson
 from contracts.home import Home
 from contracts.log import segment_path
 from contracts.records import Role
-from service.encoding import EncodedText
+from service.engine.encoding import EncodedText
+from service.engine.model import BatchOutput, LoadedRelease
 from service.metrics import ServiceMetrics
-from service.model import BatchOutput, LoadedRelease
 
 logger = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contracts.schema import VERSION
-from service.json_schema import KEY, SCORE, TEXT, TOP_K, Schema, list_of, object_of, ref
+from service.http.json_schema import KEY, SCORE, TEXT, TOP_K, Schema, list_of, object_of, ref
 from service.requests import CALLER_ID, OWN_ID, VERSION_CHARS
 
 PREDICT_EXAMPLES: dict[str, Schema] = {

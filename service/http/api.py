@@ -11,7 +11,18 @@ import orjson
 
 from service import metrics
 from service.access import CALLER, OPEN_PATHS
-from service.asgi import (
+from service.errors import (
+    BodyTooLargeError,
+    BodyTooSlowError,
+    HungUpError,
+    MediaTypeError,
+    MethodNotAllowedError,
+    MetricsElsewhereError,
+    RouteUnknownError,
+    StoppingError,
+    UnauthorizedError,
+)
+from service.http.asgi import (
     AsgiApp,
     DisconnectedError,
     Message,
@@ -24,23 +35,12 @@ from service.asgi import (
     replayed,
     send_answer,
 )
-from service.bodies import feedback_items, predict_request
-from service.call import TEXT, Answer, Call, Route
-from service.docs_routes import DOCS_ROUTES
-from service.errors import (
-    BodyTooLargeError,
-    BodyTooSlowError,
-    HungUpError,
-    MediaTypeError,
-    MethodNotAllowedError,
-    MetricsElsewhereError,
-    RouteUnknownError,
-    StoppingError,
-    UnauthorizedError,
-)
-from service.open_inference_routes import PREFIX as PROTOCOL
-from service.open_inference_routes import find_protocol_route, protocol_problem_of
-from service.problems import problem_of
+from service.http.bodies import feedback_items, predict_request
+from service.http.call import TEXT, Answer, Call, Route
+from service.http.docs_routes import DOCS_ROUTES
+from service.http.open_inference_routes import PREFIX as PROTOCOL
+from service.http.open_inference_routes import find_protocol_route, protocol_problem_of
+from service.http.problems import problem_of
 from service.serving import Answered, Serving
 from service.tracing import TRACE, route_template
 

@@ -18,12 +18,12 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
-from service.backlog import Backlog, Batch, Placed, Ticket
-from service.encoding import EncodedText
+from service.engine.backlog import Backlog, Batch, Placed, Ticket
+from service.engine.encoding import EncodedText
+from service.engine.model import LoadedRelease
+from service.engine.session_run import outcomes_of
 from service.errors import DeadlineError, HungUpError, QueueFullError, StoppingError
 from service.metrics import ServiceMetrics
-from service.model import LoadedRelease
-from service.session_run import outcomes_of
 
 logger = logging.getLogger(__name__)
 

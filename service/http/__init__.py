@@ -1,0 +1,1 @@
+"""What the service speaks: requests in, answers and problems out."""

@@ -1,0 +1,1 @@
+"""What is kept of predictions and feedback."""

@@ -1,0 +1,1 @@
+"""Which releases are loaded, and which of them answers whom."""

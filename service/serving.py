@@ -18,7 +18,8 @@ from service.engine.answer_cache import AnswerCache
 from service.engine.backlog import Placed, Ticket
 from service.engine.encoding import EncodedText
 from service.engine.model import LoadedRelease
-from service.engine.scheduler import Scheduler, ShadowWork
+from service.engine.scheduler import Scheduler
+from service.engine.shadow_work import ShadowWork
 from service.errors import PredictionUnknownError
 from service.logs.feedback_log import FeedbackLog
 from service.logs.prediction_ids import PredictionIds, load_key

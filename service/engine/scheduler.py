@@ -15,13 +15,14 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from service.engine.backlog import Backlog, Batch, Placed, Ticket
 from service.engine.encoding import EncodedText
 from service.engine.model import LoadedRelease
 from service.engine.session_run import outcomes_of
+from service.engine.shadow_work import ShadowQueue, ShadowWork, score
 from service.errors import DeadlineError, HungUpError, QueueFullError, StoppingError
 from service.metrics import ServiceMetrics
 
@@ -34,18 +35,6 @@ _MAX_RETRY_AFTER = 60
 # most are answered long before, and pay nothing for it.
 _SWEEP_SECONDS = 0.05
 _PATIENCE_SECONDS = 0.2
-# Texts of a shadow that may wait: what is more is dropped and counted, as nobody waits for it.
-_SHADOW_TEXTS = 1024
-_SHADOW_BATCH = 8
-
-
-@dataclass(frozen=True, slots=True)
-class ShadowWork:
-    """Texts that a shadow scores when there is nothing else to do; `done` is called in a lane's thread."""
-
-    release: LoadedRelease
-    texts: Sequence[str]
-    done: Callable[[list[EncodedText], list[Placed], float], None]  # the last: seconds
 
 
 class Scheduler:
@@ -55,8 +44,7 @@ class Scheduler:
         self._queue_tokens = queue_tokens
         self._metrics = metrics
         self._backlog = Backlog(batch_tokens, lanes)
-        self._shadows: deque[ShadowWork] = deque()
-        self._shadow_texts = 0
+        self._shadows = ShadowQueue()
         # Guards everything above and below that lanes touch.
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)
@@ -113,10 +101,8 @@ class Scheduler:
     def offer(self, work: ShadowWork) -> bool:
         """Score texts with a shadow when no caller waits. False, at once, where too many wait already."""
         with self._lock:
-            fits = not self._stopping and self._shadow_texts + len(work.texts) <= _SHADOW_TEXTS
+            fits = not self._stopping and self._shadows.add(work)
             if fits:
-                self._shadows.append(work)
-                self._shadow_texts += len(work.texts)
                 self._work.notify()
         return fits
 
@@ -217,10 +203,8 @@ class Scheduler:
                     return turn
                 # One lane stays free for callers, unless it is the only one.
                 if self._shadows and (not self._busy or self._busy < len(self._lanes) - 1):
-                    work = self._shadows.popleft()
-                    self._shadow_texts -= len(work.texts)
                     self._busy += 1
-                    return work
+                    return self._shadows.take()
                 self._idle += 1
                 self._work.wait()
                 self._idle -= 1
@@ -276,23 +260,9 @@ class Scheduler:
                 ticket.future.set_result(None)
 
     def _run_shadow(self, work: ShadowWork) -> None:
-        seconds = 0.0
-        encoded: list[EncodedText] = []
-        placed: list[Placed] = []
         try:
-            for first in range(0, len(work.texts), _SHADOW_BATCH):
-                self._run_callers()
-                if self._stopping:
-                    return
-                started = time.monotonic()
-                some = work.release.encode(work.texts[first : first + _SHADOW_BATCH])
-                output = work.release.predict([one.ids for one in some])
-                encoded += some
-                placed += [Placed(output, row) for row in range(len(some))]
-                seconds += time.monotonic() - started
-            work.done(encoded, placed, seconds)
+            score(work, self._run_callers)
         except Exception:
-            # Nobody waits for it, and nobody shall suffer from it.
             logger.exception("The shadow %s/%s failed.", work.release.task, work.release.version)
             self._metrics.model_failures.labels(work.release.task, work.release.version).inc(len(work.texts))
 

@@ -12,7 +12,8 @@ from contracts.home import Home
 from contracts.release import Manifest
 from service.engine.backlog import Ticket
 from service.engine.model import BatchOutput, LoadedRelease, load_release
-from service.engine.scheduler import Scheduler, ShadowWork
+from service.engine.scheduler import Scheduler
+from service.engine.shadow_work import ShadowWork
 from service.errors import DeadlineError, HungUpError, ModelOutputError, QueueFullError, StoppingError
 from service.metrics import ServiceMetrics
 

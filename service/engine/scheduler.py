@@ -266,13 +266,13 @@ class Scheduler:
             logger.exception("The shadow %s/%s failed.", work.release.task, work.release.version)
             self._metrics.model_failures.labels(work.release.task, work.release.version).inc(len(work.texts))
 
-    def _run_callers(self) -> None:
-        """In the midst of a shadow's work: whoever came meanwhile goes first."""
+    def _run_callers(self) -> bool:
+        """In the midst of a shadow's work: whoever came meanwhile goes first. False once the service stops."""
         while True:
             with self._lock:
                 turn = self._backlog.take(busy=self._busy - 1)
             if not turn:
-                return
+                return not self._stopping
             for batch in turn:
                 self._run(batch, self._soon)
 

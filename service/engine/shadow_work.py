@@ -50,13 +50,14 @@ class ShadowQueue:
         return work
 
 
-def score(work: ShadowWork, between: Callable[[], None]) -> None:
-    """Run all texts, a few at a time; `between` is called before each run. Raises ModelOutputError."""
+def score(work: ShadowWork, go_on: Callable[[], bool]) -> None:
+    """Run all texts, a few at a time, while `go_on`, which is asked before each run. Raises ModelOutputError."""
     seconds = 0.0
     encoded: list[EncodedText] = []
     placed: list[Placed] = []
     for first in range(0, len(work.texts), _AT_A_TIME):
-        between()
+        if not go_on():
+            return
         started = time.monotonic()
         some = work.release.encode(work.texts[first : first + _AT_A_TIME])
         output = work.release.predict([one.ids for one in some])

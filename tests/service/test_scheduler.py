@@ -386,3 +386,23 @@ def test_a_shadow_offered_while_the_loop_runs_a_text_is_not_forgotten(release: L
         await running.stop()
 
     asyncio.run(run())
+
+
+def test_a_stop_does_not_wait_for_the_rest_of_a_shadows_work(release: LoadedRelease) -> None:
+    (caller,) = release.encode(["courier today"])
+
+    async def run(runs: Runs) -> None:
+        running = scheduler()
+        runs.go_on.set()
+        await running.predict(release, [caller])
+        runs.go_on.clear()
+        assert running.offer(ShadowWork(release, ["invoice please"] * 800, lambda *_: None))
+        await runs.wait(2)
+        stopping = asyncio.create_task(running.stop())
+        await asyncio.sleep(0)
+        runs.go_on.set()
+        await stopping
+        assert len(runs.rows) == 2, "the run that was begun, and no other"
+
+    with held(release) as runs:
+        asyncio.run(run(runs))

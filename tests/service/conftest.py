@@ -45,6 +45,8 @@ class Server:
         """Until `what()` is true; the deadline only ends a test that has failed."""
         end = time.monotonic() + DEADLINE
         while not what():
+            if self.process.poll() is not None:
+                self.reader.join(10)  # for its last words
             assert self.process.poll() is None, f"{why}: the server ended:\n{self.output()}"
             assert time.monotonic() < end, f"{why}: not within {DEADLINE} s:\n{self.output()}"
             time.sleep(0.02)

@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPResponse
 from typing import Any
 
 import httpx
@@ -48,6 +49,22 @@ def send_only(url: httpx.URL, texts: list[str]) -> socket.socket:
     head = f"POST /v1/models/support:predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
     connection.sendall(head.encode() + body)
     return connection
+
+
+def accept(url: httpx.URL, texts: list[str]) -> tuple[socket.socket, bytes]:
+    """A connection of which a worker has begun to read the request, and the body that it waits for."""
+    body = json.dumps({"instances": texts}).encode()
+    connection = socket.create_connection((url.host, url.port or 0), 30)
+    head = "POST /v1/models/support:predict HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+    connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode())
+    assert connection.recv(1000).startswith(b"HTTP/1.1 100 ")
+    return connection, body
+
+
+def response_of(connection: socket.socket) -> tuple[int, dict[str, Any]]:
+    with connection, HTTPResponse(connection) as response:
+        response.begin()
+        return response.status, json.loads(response.read())
 
 
 def logged(home: Home, task: str = "support") -> list[PredictionRecord]:
@@ -107,9 +124,9 @@ def test_a_flooded_task_leaves_the_others_alone(
     release_served(home, "orders")
     server = start_server(home, environment={**SINGLY, "PERENNIAL_QUEUE_TOKENS": "200"})
     with ThreadPoolExecutor(1) as threads:
-        flood = threads.submit(post, server.url, ["invoice please"] * 50)
+        flood = threads.submit(post, server.url, ["invoice please"] * 80)
         server.wait_for(lambda: waiting(server) > 100, "the queue of one task is full")
-        assert post(server.url, ["invoice"] * 20).status_code == 503
+        assert post(server.url, ["invoice"] * 60).status_code == 503
         answers = [post(server.url, ["courier"] * 5, task="orders") for _ in range(3)]
         assert [answer.status_code for answer in answers] == [200] * 3
         assert not flood.done(), "they did not wait for the others' texts"
@@ -123,20 +140,20 @@ def test_sigterm_under_load_answers_what_waits_and_takes_no_more(
     server = start_server(home, environment={**SINGLY, "PERENNIAL_WORKERS": "2"})
     parent = psutil.Process(server.process.pid)
     server.wait_for(lambda: server.output().count("answers from now on") == 2, "both workers are ready")
-    with ThreadPoolExecutor(8) as threads:
-        requests = [threads.submit(post, server.url, [f"invoice {number}"] * 5) for number in range(8)]
-        server.wait_for(lambda: waiting(server) >= 8 * 3 * 4, "they wait")
-        assert not all(request.done() for request in requests)
-        workers = parent.children()
-        server.process.send_signal(signal.SIGTERM)
-        answers = [request.result() for request in requests]
-    assert [answer.status_code for answer in answers] == [200] * 8
+    workers = parent.children()
+    accepted = [accept(httpx.URL(server.url), [f"invoice {number}"] * 5) for number in range(8)]
+    for connection, body in accepted:
+        connection.sendall(body)
+    server.wait_for(lambda: waiting(server) > 0, "some wait")
+    server.process.send_signal(signal.SIGTERM)
+    answers = [response_of(connection) for connection, _ in accepted]
+    assert [status for status, _ in answers] == [200] * 8
     assert server.process.wait(60) == 0
     assert not any(worker.is_running() for worker in workers)
     with socket.socket() as probe:
         url = httpx.URL(server.url)
         assert probe.connect_ex((url.host, url.port)) != 0
-    answered = [one["id"] for answer in answers for one in answer.json()["predictions"]]
+    answered = [one["id"] for _, answer in answers for one in answer["predictions"]]
     assert sorted(record.id for record in logged(home)) == sorted(answered)
     assert "failed" not in server.output()
 

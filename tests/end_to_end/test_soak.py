@@ -134,6 +134,8 @@ class Story:
         self.killed_ports: set[int] = set()
         self.survivor: psutil.Process | None = None
         self.memory_before = 0
+        self.rate = 0.0  # of the storm's end, requests a second
+        self.calm_from = 0  # number of the first request after it
         self._service = service
         self._home = home
 
@@ -183,31 +185,31 @@ class Story:
         victim.kill()
 
 
-async def soak(service: Service, home: Home, make_storm: Callable[..., Any]) -> tuple[Any, Story, float]:
+async def soak(service: Service, home: Home, make_storm: Callable[..., Any]) -> tuple[Any, Story]:
     await service.until_said("release 0001 answers from now on", 2)
     story = Story(service, home)
     storm = make_storm(service.url.host, service.url.port, "/v1/models/support:predict", text_of)
     rate = 1.2 * await storm.capacity(concurrency=32, seconds=3)
     telling = asyncio.create_task(story.run(time.monotonic()))
-    rate = await storm.blow(rate, until=lambda: story.is_over or telling.done())
+    story.rate = await storm.blow(rate, until=lambda: story.is_over or telling.done())
     await telling
     await asyncio.wait_for(storm.calm(), 120)
+    story.calm_from = len(storm.requests)
     assert await storm.capacity(concurrency=2, seconds=1) > 0
     await asyncio.wait_for(storm.calm(), 120)
-    return storm, story, rate
+    return storm, story
 
 
 @pytest.mark.timeout(SECONDS + 300)
 def test_overload_kills_and_swaps_leave_every_request_with_one_right_end(
     service: Service, home: Home, storm: Callable[..., Any]
 ) -> None:
-    blown, story, rate = asyncio.run(soak(service, home, storm))
+    blown, story = asyncio.run(soak(service, home, storm))
     requests = blown.requests
-    after_calm = requests[-5:]
     answered = {request.number: request for request in requests if request.status == 200}
     refused = [request for request in requests if request.status == 503]
     cut = {request.number: request for request in requests if request.status == CUT}
-    told = f"rate {rate:.0f}/s: {len(answered)} answered, {len(refused)} refused, {len(cut)} cut"
+    told = f"rate {story.rate:.0f}/s: {len(answered)} answered, {len(refused)} refused, {len(cut)} cut"
     print(told)
 
     # Each request has one end, and a good reason for it.
@@ -218,7 +220,7 @@ def test_overload_kills_and_swaps_leave_every_request_with_one_right_end(
     assert {json.loads(request.answer)["type"] for request in refused} == {"urn:perennial:problem:queue-full"}
     assert {request.port for request in cut.values()} <= story.killed_ports
     assert all(request.done >= story.killed_at for request in cut.values())
-    assert {request.status for request in after_calm} == {200}, "afterwards it answers as ever"
+    assert {request.status for request in requests[story.calm_from :]} == {200}, "afterwards it answers as ever"
 
     # Each answer is right.
     bodies = {number: json.loads(request.answer) for number, request in answered.items()}
@@ -256,7 +258,7 @@ def test_overload_kills_and_swaps_leave_every_request_with_one_right_end(
     lost = [number for number, found in predictions.items() if found[0]["id"] not in by_id]
     assert all(answered[number].port in story.killed_ports for number in lost)
     assert all(story.killed_at - 2.0 < answered[number].done for number in lost)
-    assert len(lost) < rate, told
+    assert len(lost) < story.rate, told
     for number, found in predictions.items():
         if found[0]["id"] in by_id:
             record = by_id[found[0]["id"]]
@@ -264,7 +266,7 @@ def test_overload_kills_and_swaps_leave_every_request_with_one_right_end(
             assert record.release == bodies[number]["model_version"]
     unanswered = by_id.keys() - {found[0]["id"] for found in predictions.values()}
     assert {numbers[identifier] for identifier in unanswered} <= cut.keys(), "answered, but the answer was cut off"
-    assert 0 <= len(records) - written < rate, "counted, but what the killed worker wrote last"
+    assert 0 <= len(records) - written < story.rate, "counted, but what the killed worker wrote last"
 
 
 def _check_metrics(metrics: dict[str, float], requests: list[Any], answered: int, refused: int, cut: int) -> None:

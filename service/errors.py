@@ -172,10 +172,10 @@ class QueueFullError(PerennialError):
 class DeadlineError(PerennialError):
     """A request whose time was over before it was answered."""
 
-    def __init__(self, waited: float) -> None:
+    def __init__(self) -> None:
         super().__init__(
-            f"The answer was not ready within the request's deadline; it waited {waited:.3f} s. "
-            "Try again, allow more time (X-Request-Timeout-Ms), or add workers."
+            "The answer was not ready within the time that the request or PERENNIAL_DEADLINE_SECONDS allows. Try "
+            "again, allow more (X-Request-Timeout-Ms; `timeout`, in microseconds, under /v2), or add workers."
         )
 
 
@@ -210,7 +210,8 @@ class RouteUnknownError(PerennialError):
     def __init__(self, path: str) -> None:
         super().__init__(
             f"Nothing is at {path[:200]!a}. There are: /v1/models, /v1/models/TASK, /v1/models/TASK:predict, "
-            "/v1/models/TASK:feedback, /livez, /readyz, /metrics, and / for the documentation."
+            "/v1/models/TASK:feedback, /v2 and /v2/models/TASK/infer, /predict, /livez, /readyz, /metrics, and /docs, "
+            "which describes them all."
         )
 
 

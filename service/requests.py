@@ -15,9 +15,10 @@ KEY_CHARS = 256
 # Above the number of labels of any task; more is a slip of the pen.
 MOST_SCORES = 10_000
 VERSION_CHARS = 16
-CALLER_ID = r"^[A-Za-z0-9._:~-]{1,64}$"
-# An id of this form claims to be one of ours (service/logs/prediction_ids.py), and those prove themselves.
-OWN_ID = r"^[0-9a-hjkmnp-tv-z]{26}$"
+CALLER_ID = r"^[A-Za-z0-9][A-Za-z0-9._:~-]{0,63}$"
+# An id of this form claims to be one of ours (service/logs/prediction_ids.py, 26 characters), and those prove
+# themselves. One more or less is a slip in copying, which shall not pass for an id of the caller's making.
+OWN_ID = r"^[0-9a-hjkmnp-tv-z]{25,27}$"
 
 _CALLER_ID, _OWN_ID, _VERSION = (re.compile(pattern[1:-1]) for pattern in (CALLER_ID, OWN_ID, VERSION))
 
@@ -143,10 +144,14 @@ def option_problem(name: str, value: object) -> str | None:
 def id_problem(value: object) -> str | None:
     """What is wrong with a prediction id of the caller's making, if anything is."""
     if not isinstance(value, str) or _CALLER_ID.fullmatch(value) is None:
-        return f"Expected an id of 1 to 64 characters of A-Z, a-z, 0-9 and ._:~-, found {_shown(value)}."
+        return (
+            "Expected an id of 1 to 64 characters of A-Z, a-z, 0-9 and ._:~-, the first a letter or digit, "
+            f"found {_shown(value)}."
+        )
     if _OWN_ID.fullmatch(value) is not None:
         return (
-            "Expected an id of your own; 26 characters of 0-9 and a-z (without i, l, o, u) are the service's. Add one."
+            "Expected an id of your own; 25 to 27 characters of 0-9 and a-z (without i, l, o, u) are taken for one "
+            "of the service's. Put something like `-` into it."
         )
     return None
 

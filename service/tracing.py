@@ -71,7 +71,7 @@ def check_installed(url: str) -> None:
     except ModuleNotFoundError:
         found = False
     if not found:
-        expected = "nothing, or OpenTelemetry's exporter beside it (`pip install 'perennial[tracing]'`)"
+        expected = "nothing, or OpenTelemetry's exporter beside it (`pip install -e '.[tracing]'`)"
         # Only the host: a URL may hold a password.
         raise SettingsError("PERENNIAL_TRACES", urlsplit(url).hostname, expected)
 

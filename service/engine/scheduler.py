@@ -167,7 +167,7 @@ class Scheduler:
         for task, tokens in waiting.items():
             self._metrics.queue_tokens.labels(task).set(tokens)
         for ticket in late:
-            _fail(ticket, DeadlineError(now - ticket.arrived))
+            _fail(ticket, DeadlineError())
         for ticket in tickets:
             if ticket.hung_up is not None and ticket.watcher is None and now - ticket.arrived >= _PATIENCE_SECONDS:
                 ticket.watcher = asyncio.ensure_future(_wait_for(ticket.hung_up))
@@ -216,7 +216,7 @@ class Scheduler:
         if late:
             # Their time ran out since the last look: what nobody waits for is not run.
             for one in late:
-                tell(_fail, one.ticket, DeadlineError(started - one.ticket.arrived))
+                tell(_fail, one.ticket, DeadlineError())
             batch = replace(batch, texts=[one for one in batch.texts if one.ticket.deadline > started])
             if not batch.texts:
                 return

@@ -125,6 +125,7 @@ _PLAIN = {
     **DOCS_ROUTES,
 }
 _MODEL_PREFIX = "/v1/models/"
+_TYPED = "/predict"
 # In the metrics: what BentoML answers, and a request whose caller was gone before its answer (as nginx counts it).
 _PASSED_ON = ("", "bentoml")
 _HUNG_UP = 499
@@ -263,7 +264,9 @@ def _problem_for_a_miss(scope: Scope, send: Send) -> Send:
             if message["status"] in (429, 503):
                 # BentoML's errors carry no header of their own; soon is all that can be said.
                 message["headers"].append((b"retry-after", b"1"))
-        if message["type"] == "http.response.start" and message["status"] in (404, 405):
+        # What the typed endpoint has to say of a task is its own.
+        missed = (405,) if scope["path"] == _TYPED else (404, 405)
+        if message["type"] == "http.response.start" and message["status"] in missed:
             replaced = True
             error: Exception = RouteUnknownError(scope["path"])
             if message["status"] == 405:

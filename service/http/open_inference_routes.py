@@ -91,4 +91,8 @@ def protocol_problem_of(error: Exception, instance: str) -> Problem:
     """The same as `problem_of`, told in the protocol's form; what is wrong with a request is always 400 there."""
     problem = problem_of(error, instance)
     status = 400 if isinstance(error, RequestInvalidError) else problem.status
-    return Problem(status, error_body(detail_of(error)), problem.headers, b"application/json")
+    told = detail_of(error)
+    if isinstance(error, RequestInvalidError):
+        # The protocol has one line for all that is wrong.
+        told = " ".join(f"{one.pointer}: {one.detail}" for one in error.violations)
+    return Problem(status, error_body(told), problem.headers, b"application/json")

@@ -18,7 +18,9 @@ from contracts.home import Home
 from demo.programs import free_ports
 
 SUPERVISE = """
-import sys
+import signal, sys
+# Whoever runs these tests may ignore it, as nohup does.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 from cli.up import Program, _supervise
 sys.exit(_supervise([Program("service", [sys.executable, "-c", sys.argv[1]])]))
 """

@@ -103,7 +103,8 @@ def check_options(found: object, labels: int, pointer: str) -> Options:
     """
     if not isinstance(found, dict):
         raise RequestInvalidError([Violation(pointer, f"Expected an object, found {kind_of(found)}.")])
-    violations = unknown_fields(found, {"top_k", "all_scores", "version", "key"}, pointer)
+    refuse(unknown_fields(found, {"top_k", "all_scores", "version", "key"}, pointer))
+    violations: list[Violation] = []
     for name, value in found.items():
         problem = option_problem(name, value)
         if problem is not None:

@@ -9,6 +9,7 @@ import secrets
 import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from contracts.records import Role
@@ -20,7 +21,7 @@ from service.engine.encoding import EncodedText
 from service.engine.model import LoadedRelease
 from service.engine.scheduler import Scheduler
 from service.engine.shadow_work import ShadowWork
-from service.errors import PredictionUnknownError
+from service.errors import DeadlineError, PredictionUnknownError, QueueFullError
 from service.logs.feedback_log import FeedbackLog
 from service.logs.prediction_ids import PredictionIds, load_key
 from service.logs.prediction_log import AnsweredText, PredictionLog, writer_name
@@ -34,6 +35,8 @@ from service.tracing import TRACE, Tracing
 
 # Texts above this many characters in one request are tokenized beside the event loop (about 1 ms of work).
 _INLINE_CHARS = 5_000
+# Characters of such requests that may wait for that: about a second of work.
+_ENCODING_CHARS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,8 @@ class Serving:
         writer = writer_name(socket.gethostname(), os.getpid(), lambda: secrets.token_hex(4))
         self.log = PredictionLog(settings.home, writer, settings.log_queue_bytes, metrics)
         self._feedback = FeedbackLog(settings.home, writer)
+        self._encoder = ThreadPoolExecutor(1, thread_name_prefix="encoder")
+        self._encoding = 0  # characters
         self.keys = ApiKeys(settings.api_keys, settings.api_keys_file, metrics.api_keys_stale.set)
         self._limit = RateLimit.shared(settings.rate_limit, settings.rate_burst, settings.workers)
         self.tracing = Tracing(settings.traces) if settings.traces else None
@@ -85,7 +90,8 @@ class Serving:
     async def stop(self) -> None:
         """Finish what was begun and flush the logs, within the drain bound."""
         bound = self.settings.drain_seconds
-        await self._scheduler.stop()
+        await self._scheduler.stop(bound)
+        self._encoder.shutdown(wait=False, cancel_futures=True)
         await self._feedback.stop()
         await asyncio.to_thread(self.log.stop, max(1.0, bound / 2))
         await asyncio.to_thread(self.releases.stop, 1.0)
@@ -164,16 +170,26 @@ class Serving:
         hung_up: Callable[[], Awaitable[object]] | None,
     ) -> tuple[list[EncodedText], list[Placed]]:
         begun = time.monotonic()
-        encoded = await self._encoded(release, texts)
+        encoded = await self._encoded(release, texts, deadline)
         ticket = await self._scheduler.predict(release, encoded, deadline=deadline, hung_up=hung_up)
         if self.tracing is not None:
             _note_stages(begun, ticket, sum(len(text.ids) for text in encoded))
         return encoded, ticket.answers()
 
-    async def _encoded(self, release: LoadedRelease, texts: Sequence[str]) -> list[EncodedText]:
-        if sum(map(len, texts)) > _INLINE_CHARS:
-            return await asyncio.to_thread(release.encode, texts)
-        return release.encode(texts)
+    async def _encoded(self, release: LoadedRelease, texts: Sequence[str], deadline: float) -> list[EncodedText]:
+        characters = sum(map(len, texts))
+        if characters <= _INLINE_CHARS:
+            return release.encode(texts)
+        # As with the queue, a request larger than the bound is served when nothing else waits.
+        if self._encoding and self._encoding + characters > _ENCODING_CHARS:
+            raise QueueFullError(release.task, self.settings.queue_tokens, 1)
+        self._encoding += characters
+        try:
+            return await asyncio.get_running_loop().run_in_executor(
+                self._encoder, _encode_in_time, release, texts, deadline
+            )
+        finally:
+            self._encoding -= characters
 
     def _offer_shadow(self, task: str, texts: Sequence[str], answers: Sequence[Answered]) -> None:
         shadow = self.releases.shadow(task)
@@ -238,6 +254,12 @@ class Serving:
             "problem": state.problem,
             "log_problem": self.log.problem,
         }
+
+
+def _encode_in_time(release: LoadedRelease, texts: Sequence[str], deadline: float) -> list[EncodedText]:
+    if time.monotonic() >= deadline:
+        raise DeadlineError
+    return release.encode(texts)
 
 
 def _note_stages(begun: float, ticket: Ticket, tokens: int) -> None:

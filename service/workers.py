@@ -30,6 +30,7 @@ _FIRST_PAUSE = 0.25
 _LAST_PAUSE = 30.0
 # Beside the drain bound, for flushing logs and leaving.
 _LEAVE_SECONDS = 10.0
+_SHARED_MEMORY = Path("/dev") / "shm"
 
 
 @dataclass
@@ -50,7 +51,7 @@ def run_workers(settings: ServiceSettings, listening: socket.socket) -> None:
     """
     own_port = settings.metrics_port
     with (
-        tempfile.TemporaryDirectory(prefix="perennial-metrics-") as metrics_folder,
+        tempfile.TemporaryDirectory(prefix="perennial-metrics-", dir=_memory()) as metrics_folder,
         _lifeline() as (worker_end, _),
         _signals() as signals,
         metrics_served(settings.host, own_port, partial(render_workers, metrics_folder)) if own_port else nullcontext(),
@@ -68,6 +69,11 @@ def run_workers(settings: ServiceSettings, listening: socket.socket) -> None:
             _stop(workers, settings.drain_seconds + _LEAVE_SECONDS)
 
 
+def _memory() -> Path | None:
+    """Where a full disk does not kill: the files of the metrics are mapped, and a page without a place is SIGBUS."""
+    return _SHARED_MEMORY if os.access(_SHARED_MEMORY, os.W_OK | os.X_OK) else None
+
+
 def _keep_running(
     workers: list[_Worker],
     signals: socket.socket,
@@ -81,8 +87,13 @@ def _keep_running(
             if worker.process is not None and worker.process.poll() is not None:
                 _note_death(worker, worker.process, now)
             if worker.process is None and now >= worker.start_at:
-                worker.process = subprocess.Popen(command, pass_fds=inherited, env=environment)
                 worker.started = now
+                try:
+                    worker.process = subprocess.Popen(command, pass_fds=inherited, env=environment)
+                except OSError:
+                    worker.pause = min(2 * worker.pause, _LAST_PAUSE)
+                    worker.start_at = now + worker.pause
+                    logger.exception("Worker %d cannot be started; tried again in %.2f s.", worker.number, worker.pause)
         pauses = [worker.start_at - now for worker in workers if worker.process is None]
         # A signal ends the wait, also one that came meanwhile; nothing is polled.
         readable, _, _ = select.select([signals], [], [], max(0.0, min(pauses, default=3600.0)))

@@ -9,6 +9,9 @@ from service.engine.backlog import Placed
 from service.engine.encoding import EncodedText
 from service.engine.model import BatchOutput, LoadedRelease
 
+# Longer texts hardly come twice, and would make the bound on entries none on memory.
+_LONGEST = 1000
+
 
 class AnswerCache:
     """The last `entries` texts of each loaded release; what is known of a release goes when it does."""
@@ -28,7 +31,9 @@ class AnswerCache:
         return found
 
     def keep(self, release: LoadedRelease, encoded: EncodedText, placed: Placed) -> None:
-        """Remember an answer. Its row is copied: a whole batch would stay in memory for it."""
+        """Remember an answer to a text that may come again; its row is copied: a whole batch would stay in memory."""
+        if len(encoded.text) > _LONGEST:
+            return
         known = self._known.setdefault(release, OrderedDict())
         known[encoded.text] = encoded, Placed(_row(placed.output, placed.row), 0)
         if len(known) > self._entries:

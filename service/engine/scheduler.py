@@ -106,8 +106,9 @@ class Scheduler:
                 self._work.notify()
         return fits
 
-    async def stop(self) -> None:
-        """Refuse more and what still waits, and finish the runs that were begun."""
+    async def stop(self, seconds: float = math.inf) -> None:
+        """Refuse more and what still waits, and finish the runs that were begun, within the bound."""
+        until = time.monotonic() + seconds
         with self._lock:
             self._stopping = True
             waiting = self._backlog.tickets()
@@ -118,7 +119,7 @@ class Scheduler:
         if self._sweeping is not None:
             self._sweeping.cancel()
         for lane in self._lanes if self._loop is not None else ():
-            await asyncio.to_thread(lane.join)
+            await asyncio.to_thread(lane.join, None if seconds == math.inf else max(0.0, until - time.monotonic()))
 
     def _start(self) -> asyncio.AbstractEventLoop:
         self._loop = asyncio.get_running_loop()
@@ -185,13 +186,15 @@ class Scheduler:
 
     def _lane(self) -> None:
         while (work := self._next()) is not None:
-            if isinstance(work, ShadowWork):
-                self._run_shadow(work)
-            else:
-                for batch in work:
-                    self._run(batch, self._soon)
-            with self._lock:
-                self._busy -= 1
+            try:
+                if isinstance(work, ShadowWork):
+                    self._run_shadow(work)
+                else:
+                    for batch in work:
+                        self._run(batch, self._soon)
+            finally:
+                with self._lock:
+                    self._busy -= 1
 
     def _next(self) -> list[Batch] | ShadowWork | None:
         """Blocks until there is something to do; None when the lanes are to end."""
@@ -243,10 +246,16 @@ class Scheduler:
     def _listen(self) -> None:
         self._telling = False
         while self._told:
-            self._told.popleft()()
+            callback = self._told.popleft()
+            try:
+                callback()
+            except Exception:
+                # What others were told must still reach them.
+                logger.exception("An answer could not be handed over.")
 
     def _finished(self, batch: Batch, outcomes: list[Placed | Exception], started: float, rate: float) -> None:
         self._rate += 0.05 * (rate * len(self._lanes) - self._rate)
+        now = time.monotonic()
         for one, outcome in zip(batch.texts, outcomes, strict=True):
             ticket = one.ticket
             if isinstance(outcome, Exception):
@@ -256,7 +265,9 @@ class Scheduler:
             ticket.placed[one.position] = outcome
             ticket.run_started = started
             ticket.missing -= 1
-            if not ticket.missing and not ticket.future.done():
+            if ticket.deadline <= now:
+                _fail(ticket, DeadlineError())
+            elif not ticket.missing and not ticket.future.done():
                 ticket.future.set_result(None)
 
     def _run_shadow(self, work: ShadowWork) -> None:

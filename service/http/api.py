@@ -12,12 +12,14 @@ import orjson
 from service import metrics
 from service.access import CALLER, OPEN_PATHS
 from service.errors import (
+    BodyMalformedError,
     BodyTooLargeError,
     BodyTooSlowError,
     HungUpError,
     MediaTypeError,
     MethodNotAllowedError,
     MetricsElsewhereError,
+    RequestInvalidError,
     RouteUnknownError,
     StoppingError,
     UnauthorizedError,
@@ -35,8 +37,8 @@ from service.http.asgi import (
     replayed,
     send_answer,
 )
-from service.http.bodies import feedback_items, predict_request
-from service.http.call import TEXT, Answer, Call, Route
+from service.http.bodies import check_typed, feedback_items, predict_request
+from service.http.call import JSON, TEXT, Answer, Call, Route
 from service.http.docs_routes import DOCS_ROUTES
 from service.http.open_inference_routes import PREFIX as PROTOCOL
 from service.http.open_inference_routes import find_protocol_route, protocol_problem_of
@@ -187,6 +189,12 @@ class Api:
             _admit(self._serving(), scope)
             read = read_json_body if scope["method"] == "POST" else read_body
             body = await read(scope, receive, self._serving().settings.max_body_bytes)
+            if scope["path"] == _TYPED and scope["method"] == "POST":
+                check_typed(body)
+        except (BodyMalformedError, RequestInvalidError) as error:
+            # As BentoML tells it.
+            await send_answer(counted, 400, orjson.dumps({"error": str(error)}), JSON, ())
+            return
         except DisconnectedError:
             self._serving().metrics.answered(_PASSED_ON, _HUNG_UP, time.monotonic() - started)
             return

@@ -19,6 +19,7 @@ from service.requests import (
 )
 
 _MAX_FEEDBACK_ITEMS = 4096
+_MOST_TYPED = 65_536  # the task's own bound is looked at afterwards
 
 
 def predict_request(body: bytes, limits: LimitSpec, labels: int) -> PredictRequest:
@@ -50,6 +51,19 @@ def predict_request(body: bytes, limits: LimitSpec, labels: int) -> PredictReque
         key=options.key,
         cut=read.cut,
     )
+
+
+def check_typed(body: bytes) -> None:
+    """What BentoML would look at text by text and tell one by one, however many there are.
+
+    Raises BodyMalformedError or RequestInvalidError.
+    """
+    instances = decode_object(body).get("instances")
+    if isinstance(instances, list):
+        check_count(max(1, len(instances)), _MOST_TYPED, "#/instances")
+        for place, text in enumerate(instances):
+            if type(text) is not str:
+                refuse([Violation(f"#/instances/{place}", f"Expected a text, found {kind_of(text)}.")])
 
 
 def typed_request(instances: list[str], limits: LimitSpec) -> PredictRequest:

@@ -7,6 +7,7 @@ service's descriptors and memory for as long as they like. Bodies have a bound o
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,7 @@ MAX_HEAD_BYTES = 64 * 2**10
 _FRAMING = 8
 # Of a bound: how much later than told a connection may be closed.
 _LATENESS = 0.25
+_UPGRADE = re.compile(rb"\r\nupgrade:[^\r\n]*", re.IGNORECASE)
 
 
 def bounded_protocol(
@@ -44,6 +46,15 @@ def bounded_protocol(
         "sweeper": _Sweeper(_LATENESS * min(head_seconds, keep_alive_seconds, 4.0)),
     }
     return type("BoundedProtocol", (BoundedProtocol,), bounds)
+
+
+def _without_upgrade(data: bytes) -> bytes:
+    """The head of a request without its wish for another protocol, after which the parser would drop the body.
+
+    HTTP/2 clients ask for it beside every first request (RFC 7540, section 3.2), and may be ignored.
+    """
+    head, blank, body = data.partition(b"\r\n\r\n")
+    return _UPGRADE.sub(b"", head) + blank + body
 
 
 class _Sweeper:
@@ -81,6 +92,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self.is_open = True
         self._owes_since = 0.0  # event loop's time, s; counts while no request is being answered
         self._is_first = True
+        self._stuck_since: float | None = None  # while the caller does not read
         self._in_head = False
         self._messages = 0
         self._message_bytes = 0  # of the latest, beyond the piece in which it began
@@ -94,8 +106,20 @@ class BoundedProtocol(HttpToolsProtocol):
         self.is_open = False
         super().connection_lost(exc)
 
+    def pause_writing(self) -> None:
+        """asyncio: the caller does not take what it asked for."""
+        self._stuck_since = self.loop.time()
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """asyncio: it does again."""
+        self._stuck_since = None
+        super().resume_writing()
+
     def data_received(self, data: bytes) -> None:
         message = self._messages
+        if b"pgrade:" in data and self._may_answer and not self._in_head:
+            data = _without_upgrade(data)
         super().data_received(data)
         if message == self._messages:
             self._message_bytes += len(data)
@@ -124,6 +148,9 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def check(self, now: float) -> None:
         """Ends the connection if it owes a request for too long at `now`."""
+        if self._stuck_since is not None and now - self._stuck_since > self.idle_seconds:
+            self.transport.abort()
+            return
         bound = self.head_seconds if self._in_head or self._is_first else self.idle_seconds
         if not self._may_answer or now - self._owes_since <= bound:
             return

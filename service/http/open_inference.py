@@ -28,6 +28,7 @@ OUTPUTS: Mapping[str, tuple[str, bool]] = {
 }
 _PARAMETERS = {"top_k", "key", "timeout", "binary_data_output"}
 _LENGTH_BYTES = 4
+_LONGEST_TIMEOUT = 10**10  # microseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,8 @@ def infer_request(
         predict=PredictRequest(read.texts, top_k=options.top_k, version=version, key=options.key, cut=read.cut),
         outputs=_wanted(found, parameters.get("binary_data_output") is True, options.top_k > 0),
         id=_request_id(found),
-        timeout=timeout / 1e6 if timeout else None,
+        # Longer than the service would allow anyway; as a float, what callers write may have no end.
+        timeout=min(timeout, _LONGEST_TIMEOUT) / 1e6 if timeout else None,
     )
 
 

@@ -66,9 +66,11 @@ class FeedbackLog:
         failure: LogWriteError | None = None
         try:
             await asyncio.to_thread(append_durable, path, b"".join([lines for lines, _ in group]))
-        except OSError as error:
+        except Exception as error:
+            # Whatever it was, those who wait are told.
+            reason = error.strerror if isinstance(error, OSError) else repr(error)
             failure = LogWriteError(
-                f"The feedback could not be made durable ({path}: {error.strerror}), so none of it is acknowledged. "
+                f"The feedback could not be made durable ({path}: {reason}), so none of it is acknowledged. "
                 "Free space or mend the folder, then send it again."
             )
             failure.__cause__ = error

@@ -164,6 +164,10 @@ class PredictionLog:
             except OSError as error:
                 self._metrics.log_dropped.labels(task, "write_failed").inc(len(group))
                 self._complain(path, error, len(group))
+            except Exception:
+                # The thread goes on whatever is wrong with these records.
+                self._metrics.log_dropped.labels(task, "write_failed").inc(len(group))
+                logger.exception("%d prediction records of task %s could not be written.", len(group), task)
             else:
                 self._metrics.log_written.labels(task).inc(len(group))
                 if self.problem is not None:

@@ -353,3 +353,23 @@ def test_a_replay_to_several_tasks_asks_which(shared: Any, tmp_path: Path, capsy
     (tmp_path / "texts.csv").write_text("text\ninvoice please\n", encoding="utf-8")
     assert main(["replay", str(tmp_path / "texts.csv"), "--url", shared.url]) == 1
     assert "found: orders, support. Name it: --task" in capsys.readouterr().err
+
+
+def test_a_hostile_list_for_the_typed_endpoint_is_answered_shortly(shared: Any) -> None:
+    numbers = b'{"task": "support", "instances": [' + b",".join([b"1"] * 20_000) + b"]}"
+    response = post(shared, "/predict", numbers)
+    assert response.status_code == 400
+    assert "#/instances/0" in response.json()["error"]
+    assert len(response.content) < 500
+
+
+@pytest.mark.parametrize("change", [lambda own: own[:-1], lambda own: own + "0"])
+def test_an_id_nearly_right_does_not_pass_for_one_of_the_callers_own(shared: Any, change: Callable[[str], str]) -> None:
+    mine = shared.predict("invoice").json()["predictions"][0]["id"]
+    assert_problem(shared.feedback((change(mine), "billing")), 404, "unknown-prediction")
+
+
+def test_the_typed_endpoint_names_a_task_that_it_does_not_know(shared: Any) -> None:
+    response = post(shared, "/predict", b'{"task": "nope", "instances": ["x"]}')
+    assert response.status_code == 404
+    assert "There is no task 'nope'" in response.text

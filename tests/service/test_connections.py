@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -20,6 +20,7 @@ HEAD_SECONDS = 0.6
 IDLE_SECONDS = 1.2
 MAX_BODY = 50_000
 SLOW_SECONDS = 2.5
+LARGE = 20_000_000  # more than the kernel buffers
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -29,7 +30,8 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
         await send_answer(send, 401, b"no", b"text/plain", [])
         return
     body = await read_body(scope, receive, 10**9)
-    await send_answer(send, 200, b"%d" % len(body), b"text/plain", [])
+    answer = bytes(LARGE) if scope["path"] == "/large" else b"%d" % len(body)
+    await send_answer(send, 200, answer, b"text/plain", [])
 
 
 @contextmanager
@@ -207,3 +209,24 @@ def test_pipelined_bodies_and_heads_are_not_taken_for_one_large_head(connect: Ca
     connection.sendall(one * 20)
     reader.join()
     assert [answer.endswith(b"\r\n\r\n40000") for answer in received] == [True] * 20
+
+
+def test_a_wish_for_another_protocol_loses_no_body(connect: Callable[..., socket.socket]) -> None:
+    connection = connect("patient")
+    head = b"POST /early-no HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+    for _ in range(2):
+        connection.sendall(head + b"HTTP2-Settings: AAMAAABkAAQAAP__\r\nContent-Length: 5\r\n\r\nhello")
+        answer = connection.recv(4096)
+        assert answer.startswith(b"HTTP/1.1 200")
+        assert answer.endswith(b"\r\n\r\n5")
+
+
+def test_who_asks_and_never_reads_is_hung_up_on(connect: Callable[..., socket.socket]) -> None:
+    connection = connect()
+    connection.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+    time.sleep(3 * IDLE_SECONDS)
+    received = 0
+    with suppress(ConnectionResetError):
+        while part := connection.recv(2**20):
+            received += len(part)
+    assert received < LARGE

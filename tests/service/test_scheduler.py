@@ -177,6 +177,23 @@ def test_what_waits_beyond_its_deadline_is_told_so_and_never_run(release: Loaded
         asyncio.run(run(runs))
 
 
+def test_an_answer_that_comes_too_late_is_told_so(release: LoadedRelease) -> None:
+    (text,) = release.encode(["invoice please"])
+
+    async def run(runs: Runs) -> None:
+        running = scheduler()
+        begun = asyncio.create_task(running.predict(release, [text], deadline=time.monotonic() + 0.2))
+        await runs.wait(1)
+        await asyncio.sleep(0.3)
+        runs.go_on.set()
+        with pytest.raises(DeadlineError):
+            await begun
+        await running.stop()
+
+    with held(release) as runs:
+        asyncio.run(run(runs))
+
+
 def test_a_lane_does_not_run_what_is_late_already(release: LoadedRelease) -> None:
     late, good = release.encode(["invoice please", "courier today"])
 

@@ -24,6 +24,7 @@ from contracts.files import is_locked, locked
 from contracts.home import Home
 from controller.settings import ControllerSettings
 from monitoring.settings import MonitorSettings
+from service.access import ApiKeys
 from service.settings import ServiceSettings
 
 _STYLES = {"service": "green", "monitor": "cyan", "controller": "magenta"}
@@ -56,9 +57,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
     add_common(parser)
     parser.add_argument(
-        "--host", default="127.0.0.1", help="address that the service listens on (default: %(default)s)"
+        "--host", help="address that the service listens on (default: PERENNIAL_LISTEN_HOST, else 127.0.0.1)"
     )
-    parser.add_argument("--port", type=int, default=3000, help="port of the service (default: %(default)s)")
+    parser.add_argument("--port", type=int, help="port of the service (default: PERENNIAL_LISTEN_PORT, else 3000)")
     parser.add_argument(
         "--workers", type=int, metavar="N", help="processes of the service (default: PERENNIAL_WORKERS, else 1)"
     )
@@ -116,18 +117,23 @@ def _check_settings(options: argparse.Namespace) -> None:
     """What a program would refuse, it would refuse at each new start: tell it before the first."""
     MonitorSettings.from_environment(os.environ, {"interval_seconds": options.interval})
     ControllerSettings.from_environment(os.environ)
-    ServiceSettings.from_environment(os.environ, {"workers": options.workers})
+    service = ServiceSettings.from_environment(os.environ, {"workers": options.workers})
+    ApiKeys(service.api_keys, service.api_keys_file)
+    options.host = options.host or service.host
+    options.port = service.port if options.port is None else options.port
     ports = {
         "--port": options.port,
         "--monitor-port": options.monitor_port,
         "--controller-port": options.controller_port,
+        **({"PERENNIAL_METRICS_PORT": service.metrics_port} if service.metrics_port else {}),
     }
     for option, port in ports.items():
         if not 1 <= port <= 65535:
             raise UpError(f"{option}: expected a port from 1 to 65535, found {port}.")
     if len(set(ports.values())) < len(ports):
         found = ", ".join(f"{option} {port}" for option, port in ports.items())
-        raise UpError(f"Expected three different ports, found {found}. Change one of them.")
+        number = "three" if len(ports) == 3 else "four"
+        raise UpError(f"Expected {number} different ports, found {found}. Change one of them.")
 
 
 def _check_ports(options: argparse.Namespace) -> None:

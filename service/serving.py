@@ -114,9 +114,9 @@ class Serving:
         what `Releases.route` and `Scheduler.predict` raise.
         """
         texts = request.texts
+        routed = self.releases.route(task, request.key or texts[0], request.version)
         if self._limit is not None:
             self._limit.charge(CALLER.get(), len(texts), started)
-        routed = self.releases.route(task, request.key or texts[0], request.version)
         release, role = routed.release, routed.role
         encoded, placed = await self._answered(release, texts, deadline, hung_up)
         now, ended = time.time(), time.monotonic()

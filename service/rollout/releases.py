@@ -126,6 +126,8 @@ class Releases:
                 if repr(error) != self._trouble:
                     self._trouble = repr(error)
                     logger.exception("Looking for releases in %s fails; it is tried again.", self._home.root)
+            if not self.looked and not self._states:
+                logger.warning("No task has a release in %s yet; one that comes is picked up.", self._home.root)
             self.looked = True
             self._stopping.wait(self._poll_seconds)
 

@@ -53,7 +53,7 @@ bench-banking77: $(READY) ## accuracy of the released artefact on banking77 (nee
 bench-clinc150: $(READY) ## accuracy of the released artefact on clinc150 (needs PERENNIAL_DATA)
 	$(BIN)/python -m benchmarks.accuracy tasks/clinc150.toml
 
-bench-serving: $(READY) ## speed of the service beside the ceiling and other servers (half an hour)
+bench-serving: $(READY) ## speed of the service beside the ceiling and other servers (20 minutes)
 	$(BIN)/python -m benchmarks.serving
 
 serve: $(READY) ## serve the releases in PERENNIAL_HOME on port 3000

@@ -42,9 +42,9 @@ def main() -> int:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Measure serving speed; about half an hour with all peers.")
+    parser = argparse.ArgumentParser(description="Measure serving speed; about 20 minutes with all peers.")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=3.0, help="of each load (default: 3)")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each load (default: 2)")
     parser.add_argument(
         "--peers", nargs="*", default=list(PEERS), choices=list(PEERS), metavar="NAME", help="default: all"
     )

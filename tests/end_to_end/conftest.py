@@ -76,6 +76,7 @@ class _Connection(asyncio.Protocol):
         if keep and self._requests < _REQUESTS_A_CONNECTION:
             self._storm.free.append(self)
         else:
+            self._storm.retired.append((self._port, time.monotonic()))
             self._transport.close()
 
     def connection_lost(self, _error: Exception | None) -> None:
@@ -103,6 +104,7 @@ class Storm:
         self.free: list[_Connection] = []
         self.out = 0
         self.unasked = 0  # answers to nothing
+        self.retired: list[tuple[int, float]] = []  # connections that made room for others: port, when
         self._address = host, port
         self._text = text
         self._tasks: set[asyncio.Task[None]] = set()

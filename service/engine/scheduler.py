@@ -171,7 +171,7 @@ class Scheduler:
             _fail(ticket, DeadlineError())
         for ticket in tickets:
             if ticket.hung_up is not None and ticket.watcher is None and now - ticket.arrived >= _PATIENCE_SECONDS:
-                ticket.watcher = asyncio.ensure_future(_wait_for(ticket.hung_up))
+                ticket.watcher = asyncio.ensure_future(ticket.hung_up())
                 ticket.watcher.add_done_callback(partial(self._hung_up, ticket))
         self._sweeping = asyncio.get_running_loop().call_later(_SWEEP_SECONDS, self._sweep) if tickets else None
 
@@ -295,7 +295,3 @@ def _now(callback: Callable[..., None], *arguments: object) -> None:
 def _fail(ticket: Ticket, error: Exception) -> None:
     if not ticket.future.done():
         ticket.future.set_exception(error)
-
-
-async def _wait_for(hung_up: Callable[[], Awaitable[object]]) -> object:
-    return await hung_up()

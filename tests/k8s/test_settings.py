@@ -118,7 +118,8 @@ def test_each_program_is_a_verb_of_the_command(programs: dict[str, Manifest]) ->
         verb, *words = container(programs, name)["args"]
         parser = ArgumentParser()
         importlib.import_module(f"cli.{verb}").configure(parser)
-        parser.parse_args(words)
+        _, unknown = parser.parse_known_args(words)
+        assert unknown == [], name
 
 
 def test_the_job_that_the_controller_makes_is_valid(

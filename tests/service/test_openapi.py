@@ -53,7 +53,7 @@ def test_every_reference_leads_somewhere_and_every_part_is_used() -> None:
 def test_examples_are_what_their_schema_says(name: str) -> None:
     schema = {"$ref": f"#/components/schemas/{name}", "components": {"schemas": SCHEMAS}}
     for example in SCHEMAS[name]["examples"]:
-        jsonschema_rs.Draft202012Validator(schema).validate(example)
+        assert list(jsonschema_rs.Draft202012Validator(schema).iter_errors(example)) == []
 
 
 def test_examples_of_requests_are_accepted() -> None:

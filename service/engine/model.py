@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import operator
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from contracts.home import Home
 from contracts.reference import Reference, load_reference
 from contracts.release import MODEL_FILE, REFERENCE_FILE, TOKENIZER_FILE, Manifest
 from contracts.release_store import verify_release
+from service.engine.background import in_background
 from service.engine.encoding import EncodedText, TextEncoder
 from service.engine.heads import HEADS, Floats
 from service.errors import ModelOutputError
@@ -133,16 +135,18 @@ def load_release(
 
     `threads` are those of a run on all cores; `sha256` is that of the manifest, where it is known. It takes
     over the tokenizer of a release that is `serving` already and has the same. `gently`, it is loaded in steps with
-    pauses, so that no queue of theirs grows for long. Raises ReleaseNotFoundError or ReleaseCorruptError.
+    pauses, the longest of them when nothing else wants the processor, so that no queue of theirs grows for long.
+    Raises ReleaseNotFoundError or ReleaseCorruptError.
     """
     pause = _PAUSE_SECONDS if gently else 0.0
+    run: Callable[[Callable[[], Any]], Any] = in_background if gently else operator.call
     manifest = verify_release(home, task, version, sha256=sha256)
     folder = home.release(task, version)
     try:
         time.sleep(pause)
-        session = _session(folder / MODEL_FILE, 1)
+        session = run(lambda: _session(folder / MODEL_FILE, 1))
         time.sleep(pause)
-        wide_session = _session(folder / MODEL_FILE, threads) if threads > 1 else session
+        wide_session = run(lambda: _session(folder / MODEL_FILE, threads)) if threads > 1 else session
         time.sleep(pause)
         encoder = _encoder(folder, manifest, serving)
         release = LoadedRelease(manifest, session, wide_session, encoder, load_reference(folder / REFERENCE_FILE))

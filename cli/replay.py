@@ -90,7 +90,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Exit code 0 when every text was answered, 1 otherwise."""
-    from training.sources import read_rows, read_texts
+    from training.data.sources import read_rows, read_texts
 
     if (
         not 0.0 <= options.feedback <= 1.0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from contracts.errors import TrainingError
 from contracts.task import TaskSpec
-from training.base_model import BaseModel, resolve
-from training.classifier import layer_count
-from training.prune import check_prunable
+from training.learning.base_model import BaseModel, resolve
+from training.learning.classifier import layer_count
+from training.learning.prune import check_prunable
 
 
 def check_feasible(spec: TaskSpec) -> BaseModel:

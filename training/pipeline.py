@@ -16,24 +16,24 @@ from contracts.reference import save_reference
 from contracts.release import METRICS_FILE, MODEL_FILE, REFERENCE_FILE, REPORT_FILE, TOKENIZER_FILE, Lineage, Manifest
 from contracts.release_store import publish, staging
 from contracts.task import TaskSpec
-from training.artefact import Artefact
-from training.base_model import BaseModel
-from training.baselines import measure_floors
-from training.classification import headline, texts_of
-from training.compare import Succession, compare
-from training.dataset import Dataset, freeze, load_dataset
-from training.export import check_agreement, export_onnx
+from training.artefact.export import check_agreement, export_onnx
+from training.artefact.lineage import library_versions, source_commit
+from training.artefact.onnx_artefact import Artefact
+from training.artefact.quantize import quantize, this_machine
+from training.artefact.speed import measure_speed
+from training.artefact.tokenizer import write_tokenizer
+from training.data.dataset import Dataset, freeze, load_dataset
+from training.evaluation.baselines import measure_floors
+from training.evaluation.compare import Succession, compare
+from training.evaluation.gate import judge, refusals
 from training.feasibility import check_feasible, pinned
-from training.gate import judge, refusals
-from training.kinds import KINDS
-from training.learn import Learned, learn
-from training.lineage import library_versions, source_commit
+from training.kinds.classification import headline, texts_of
+from training.kinds.kinds import KINDS
+from training.learning.base_model import BaseModel
+from training.learning.learn import Learned, learn
 from training.progress import Progress
-from training.quantize import quantize, this_machine
-from training.report import report_html
-from training.speed import measure_speed
-from training.story import Story, metrics_json
-from training.tokenizer import write_tokenizer
+from training.report.page import report_html
+from training.report.story import Story, metrics_json
 
 _TOKENIZER_SAMPLE = 256
 _AGREEMENT_SAMPLE = 16

@@ -13,12 +13,12 @@ from contracts.home import Home
 from contracts.release import Manifest
 from contracts.release_store import list_versions, read_manifest, verify_release
 from contracts.retrain import LABELLED_FILE, RetrainRequest
-from training.compare import Succession
-from training.dataset import thaw, with_fresh
+from training.data.dataset import thaw, with_fresh
+from training.data.sources import read_usable_rows
+from training.evaluation.compare import Succession
 from training.feasibility import check_feasible
 from training.pipeline import train_on
 from training.progress import Progress
-from training.sources import read_usable_rows
 
 
 def find_published(home: Home, request: RetrainRequest) -> Manifest | None:

@@ -29,7 +29,7 @@ from contracts.retrain import (
 )
 from contracts.task import GateSpec, RetrainSpec
 from contracts.verdict import Verdict
-from training.dataset import thaw
+from training.data.dataset import thaw
 from training.job import main, run
 
 SHIFTED = {"billing": ("paisa", "rupaye"), "delivery": ("saman", "pahuncha"), "other": ("namaste", "shukriya")}

@@ -17,11 +17,11 @@ from contracts.reference import load_reference
 from contracts.release import METRICS_FILE, MODEL_FILE, REFERENCE_FILE, REPORT_FILE, Manifest
 from contracts.release_store import list_versions, verify_release
 from contracts.task import DataSpec, GateSpec, ModelSpec, PruneSpec, TaskSpec
-from training.artefact import Artefact
-from training.base_model import resolve
-from training.classification import texts_of, truth_of
-from training.dataset import thaw
-from training.kinds import KINDS
+from training.artefact.onnx_artefact import Artefact
+from training.data.dataset import thaw
+from training.kinds.classification import texts_of, truth_of
+from training.kinds.kinds import KINDS
+from training.learning.base_model import resolve
 from training.pipeline import train
 
 

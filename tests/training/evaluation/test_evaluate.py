@@ -1,0 +1,70 @@
+"""Figures about answers, against small cases worked out by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from training.data.rows import Row
+from training.evaluation.baselines import WORD, measure_floors
+from training.evaluation.compare import paired_outcome
+from training.evaluation.evaluate import Confusion, evaluate
+from training.evaluation.reference import fit_projection
+
+LABELS = ("a", "b", "c", "never seen")
+
+
+def logits_for(predicted: list[int]) -> np.ndarray:
+    return np.eye(4, dtype=np.float32)[predicted] * 5
+
+
+def test_figures_by_hand() -> None:
+    truth = np.array([0, 0, 0, 0, 1, 1, 1, 2])
+    found = evaluate(logits_for([0, 0, 0, 1, 1, 1, 0, 2]), truth, LABELS, 1.0)
+    assert found.accuracy == 6 / 8
+    by_label = {score.label: score for score in found.labels}
+    assert by_label["a"].precision == by_label["a"].recall == by_label["a"].f1 == 0.75
+    assert by_label["b"].f1 == pytest.approx(2 / 3)
+    assert by_label["never seen"].rows == 0
+    assert found.macro_f1 == pytest.approx((0.75 + 2 / 3 + 1) / 3)
+    assert found.weighted_f1 == pytest.approx((4 * 0.75 + 3 * 2 / 3 + 1) / 8)
+    assert found.confusions == (Confusion("a", "b", 1, 0.25), Confusion("b", "a", 1, 1 / 3))
+
+
+def test_the_word_pattern_keeps_devanagari_words_whole() -> None:
+    import re
+
+    assert re.findall(WORD, "मेरा ऑर्डर कहाँ है? don't-know, ok।") == ["मेरा", "ऑर्डर", "कहाँ", "है", "don", "t", "know", "ok"]
+
+
+def test_floors_are_of_the_test_set() -> None:
+    def rows(texts: str, label: str) -> list[Row]:
+        return [Row(text, label, "f", 1) for text in texts.split(";")]
+
+    train = rows("red apple;green apple;apple pie", "fruit") + rows("fast car;old car", "car")
+    floors = measure_floors(train, rows("an apple;apple tree", "fruit") + rows("my car;car wash", "car"))
+    assert floors.majority == 0.5
+    assert floors.tfidf == 1.0
+
+
+@given(st.lists(st.tuples(*[st.sampled_from("abc")] * 3)))
+def test_paired_outcomes_count_every_text_once(rows: list[tuple[str, str, str]]) -> None:
+    truth, champion, candidate = ([row[i] for row in rows] for i in range(3))
+    outcome = paired_outcome(truth, champion, candidate)
+    assert outcome.rows == len(rows)
+    assert outcome.both_right + outcome.champion_only == sum(a == b for a, b, _ in rows)
+    assert outcome.both_right + outcome.candidate_only == sum(a == c for a, _, c in rows)
+
+
+def test_projections_are_principal_components() -> None:
+    rng = np.random.default_rng(2)
+    embeddings = (rng.normal(size=(300, 2)) @ rng.normal(size=(2, 24)) + 3).astype(np.float32)
+    found = fit_projection(embeddings)
+    assert found.components.shape == (24, 16)
+    np.testing.assert_allclose(found.components.T @ found.components, np.eye(16), atol=1e-4)
+    projected = (embeddings - found.mean) @ found.components
+    rebuilt = projected[:, :2] @ found.components[:, :2].T + found.mean
+    np.testing.assert_allclose(rebuilt, embeddings, atol=1e-3)
+    assert fit_projection(embeddings[:5]).components.shape == (24, 5)

@@ -1,0 +1,55 @@
+"""Dynamic int8 quantization with Optimum's `ORTQuantizer`."""
+
+from __future__ import annotations
+
+import logging
+import platform
+from pathlib import Path
+
+from optimum.onnxruntime.configuration import AutoQuantizationConfig, QuantizationConfig
+from optimum.onnxruntime.quantization import ORTQuantizer
+from optimum.utils import logging as optimum_logging
+from transformers import PretrainedConfig
+
+from training.learning.precision import this_cpu
+
+
+def instruction_set(machine: str, cpu_info: str) -> str:
+    """The int8 scheme for a machine (`platform.machine()`) whose /proc/cpuinfo reads so.
+
+    Without VNNI, products of unsigned and signed bytes saturate unless weights keep to 7 bits (`avx2`).
+    Source: ONNX Runtime documentation, Quantize ONNX models, "When to use reduce-range and per-channel".
+    """
+    if machine.lower() in ("aarch64", "arm64"):
+        return "arm64"
+    flags = set(cpu_info.split())
+    return "avx512_vnni" if {"avx512_vnni", "avx_vnni"} & flags else "avx2"
+
+
+def this_machine() -> str:
+    """`instruction_set` of the machine that this runs on."""
+    return instruction_set(platform.machine(), this_cpu())
+
+
+def quantize(source: Path, target: Path, config: PretrainedConfig, scheme: str) -> None:
+    """int8 weights per channel, activations quantized as they come. `target` is in the source's folder or another."""
+    settings: QuantizationConfig
+    match scheme:
+        case "arm64":
+            settings = AutoQuantizationConfig.arm64(is_static=False, per_channel=True)
+        case "avx512_vnni":
+            settings = AutoQuantizationConfig.avx512_vnni(is_static=False, per_channel=True)
+        case _:
+            settings = AutoQuantizationConfig.avx2(is_static=False, per_channel=True, reduce_range=True)
+    verbosity = optimum_logging.get_verbosity()
+    optimum_logging.set_verbosity(logging.ERROR)
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.ERROR)  # onnxruntime's quantizer advises on the root logger
+    try:
+        folder = source.parent / "int8"
+        ORTQuantizer(source, config=config).quantize(settings, save_dir=folder, file_suffix="int8")
+        (folder / f"{source.stem}_int8.onnx").replace(target)
+    finally:
+        root.setLevel(level)
+        optimum_logging.set_verbosity(verbosity)

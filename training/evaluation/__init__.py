@@ -1,0 +1,1 @@
+"""What the artefact does on texts it has not seen."""

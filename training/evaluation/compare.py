@@ -1,0 +1,66 @@
+"""The candidate against the champion it is to replace, text by text, both as deployed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from contracts.home import Home
+from contracts.release import Comparison, Manifest, PairedOutcome
+from training.artefact.onnx_artefact import Artefact
+from training.data.rows import Row
+from training.kinds.classification import texts_of
+from training.progress import Stage
+
+
+@dataclass(frozen=True)
+class Succession:
+    """What makes a training a retraining: the champion, and fresh texts that neither model has trained on."""
+
+    champion: Manifest
+    request_id: str
+    holdout: tuple[Row, ...]
+    drifted: tuple[Row, ...]  # those of the holdout that came since the drift began
+
+
+def compare(
+    home: Home,
+    succession: Succession,
+    candidate: Artefact,
+    labels: Sequence[str],
+    old_test: Sequence[Row],
+    stage: Stage,
+    *,
+    threads: int,
+) -> Comparison:
+    """Both artefacts over the old test rows and over the fresh holdout. `labels` are the candidate's."""
+    champion = succession.champion
+    folder = home.release(champion.task, champion.version)
+    deployed = Artefact.of_release(folder, champion.max_tokens, threads=threads)
+    stage.expect(2 * (len(old_test) + len(succession.holdout)))
+    outcomes = [
+        paired_outcome(
+            [row.label for row in rows],
+            predict(deployed, champion.labels, rows, stage),
+            predict(candidate, labels, rows, stage),
+        )
+        for rows in (old_test, succession.holdout)
+    ]
+    return Comparison(champion=champion.version, old_test=outcomes[0], fresh=outcomes[1])
+
+
+def predict(artefact: Artefact, labels: Sequence[str], rows: Sequence[Row], stage: Stage) -> list[str]:
+    """The label that the artefact gives to each row."""
+    logits = artefact.run(texts_of(rows), advance=stage.advance).logits
+    return [labels[int(index)] for index in logits.argmax(axis=1)]
+
+
+def paired_outcome(truth: Sequence[str], champion: Sequence[str], candidate: Sequence[str]) -> PairedOutcome:
+    """Count who was right where, by label name: the two may know different labels. Equal lengths, 0 allowed."""
+    pairs = [(first == label, second == label) for label, first, second in zip(truth, champion, candidate, strict=True)]
+    return PairedOutcome(
+        both_right=pairs.count((True, True)),
+        champion_only=pairs.count((True, False)),
+        candidate_only=pairs.count((False, True)),
+        both_wrong=pairs.count((False, False)),
+    )

@@ -1,0 +1,1 @@
+"""From splits to a trained network."""

@@ -1,0 +1,1 @@
+"""The story of a release, for people and for machines."""

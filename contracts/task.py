@@ -15,6 +15,7 @@ from typing import Literal, Self
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from contracts.errors import TaskSpecError
+from contracts.recipes import AdaptSpec, ContrastiveSpec, Recipe, SearchSpec
 from contracts.schema import TASK_NAME, Contract
 
 Kind = Literal["classification"]
@@ -26,8 +27,8 @@ _VALUE_SHOWN = 80
 class DataSpec(Contract):
     """Where the labelled texts are. Either `path` (split here) or `train` with, if given, the others.
 
-    A path is a CSV, TSV, JSONL or Parquet file relative to the task file, or `hf:NAME`. `$VARIABLE` in a
-    path is taken from the environment.
+    A path is a CSV, TSV, JSON, JSONL, Parquet, CoNLL or SQuAD file relative to the task file, or `hf:NAME`.
+    `$VARIABLE` in a path is taken from the environment.
     """
 
     path: str | None = None
@@ -36,6 +37,19 @@ class DataSpec(Contract):
     test: str | None = None
     text_column: str = Field("text", min_length=1)
     label_column: str = Field("label", min_length=1)
+    label_separator: str = Field("", description="multi-label: what stands between labels; empty: a list of them")
+    tokens_column: str = Field("tokens", min_length=1)
+    tags_column: str = Field("ner_tags", min_length=1)
+    spans_column: str = Field("entities", min_length=1)
+    tag_names: tuple[str, ...] = Field((), description="names of tags that are numbers in the data, from 0")
+    question_column: str = Field("question", min_length=1)
+    context_column: str = Field("context", min_length=1)
+    answers_column: str = Field("answers", min_length=1)
+    first_column: str = Field("first", min_length=1)
+    second_column: str = Field("second", min_length=1)
+    score_column: str = Field("score", min_length=1)
+    max_score: float = Field(1.0, gt=0, description="similarity: the score of two texts that mean the same")
+    slice_columns: tuple[str, ...] = Field((), description="columns by which the report looks at parts of the data")
     split: tuple[float, float, float] = (0.70, 0.15, 0.15)
     ignore_labels: tuple[str, ...] = ()
 
@@ -66,6 +80,8 @@ class ModelSpec(Contract):
 class TrainSpec(Contract):
     """The fine-tuning recipe."""
 
+    recipe: Recipe = Field("fine-tune", description="contrastive: for some 8 to 64 labelled texts a label")
+    contrastive: ContrastiveSpec = ContrastiveSpec()
     epochs: int = Field(5, ge=1, le=100)
     batch_size: int = Field(32, ge=1, le=1024)
     learning_rate: float = Field(3e-4, gt=0, le=1)
@@ -134,6 +150,10 @@ class RetrainSpec(Contract):
     max_old_loss: float = Field(0.01, ge=0, le=1, description="accuracy on the old test set that may be lost")
     min_fresh_gain: float = Field(0.02, ge=0, le=1, description="accuracy on fresh labels that must be won")
     epochs: int = Field(3, ge=1, le=100, description="epochs on old and new data together, from the champion's base")
+    replay_share: float = Field(1.0, ge=0, le=1, description="share of the old training rows that is trained on again")
+    replay_choice: Literal["stratified", "at-risk"] = Field(
+        "stratified", description="at-risk: half of them those that the champion is least sure of"
+    )
 
 
 class TaskSpec(Contract):
@@ -145,6 +165,8 @@ class TaskSpec(Contract):
     data: DataSpec
     model: ModelSpec = ModelSpec()
     train: TrainSpec = TrainSpec()
+    adapt: AdaptSpec | None = None
+    search: SearchSpec = SearchSpec()
     prune: PruneSpec = PruneSpec()
     gate: GateSpec = GateSpec()
     limits: LimitSpec = LimitSpec()
@@ -181,7 +203,10 @@ def load_task(path: Path, environment: Mapping[str, str]) -> TaskSpec:
             if (value := getattr(spec.data, field)) is not None
         }
     )
-    return spec.model_copy(update={"data": data})
+    adapt = spec.adapt
+    if adapt is not None and adapt.source not in ("log", "train"):
+        adapt = adapt.model_copy(update={"source": _resolve(path, adapt.source, environment)})
+    return spec.model_copy(update={"data": data, "adapt": adapt})
 
 
 def describe_problems(error: ValidationError) -> str:

@@ -8,14 +8,15 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from training.data.columns import Columns
 from training.data.encoding import read_utf8
-from training.data.rows import MAX_TEXT_CHARS, Problems, Record, missing_column
+from training.data.rows import MAX_TEXT_CHARS, Problems, Record
 
-# What spreadsheet programs write under the name of CSV; the first that yields both columns is taken.
+# What spreadsheet programs write under the name of CSV; the first that yields the columns is taken.
 _DELIMITERS = {".csv": ",;\t|", ".tsv": "\t"}
 
 
-def read_delimited(path: Path, text_column: str, label_column: str, problems: Problems) -> Iterator[Record]:
+def read_delimited(path: Path, columns: Columns, problems: Problems) -> Iterator[Record]:
     """Records of a CSV or TSV file with a header line; quoted fields may hold line ends.
 
     Notes rows with too many or too few fields, and raises DataError for a header without the columns
@@ -23,8 +24,8 @@ def read_delimited(path: Path, text_column: str, label_column: str, problems: Pr
     """
     content = read_utf8(path)
     csv.field_size_limit(MAX_TEXT_CHARS)
-    delimiter, header = _header(path, content, text_column, label_column, problems)
-    positions = [header.index(text_column), header.index(label_column)]
+    delimiter, header, chosen = _header(path, content, columns, problems)
+    positions = {column: header.index(column) for column in chosen}
     for line, fields in islice(_records(content, delimiter, problems), 1, None):
         if len(fields) != len(header):
             problems.add(
@@ -33,24 +34,21 @@ def read_delimited(path: Path, text_column: str, label_column: str, problems: Pr
                 f"Put a field that holds {delimiter!r}, a quote or a line end in double quotes.",
             )
             continue
-        text, label = (fields[position] for position in positions)
-        yield Record(line, text, label)
+        yield Record(line, {column: fields[position] for column, position in positions.items()})
 
 
-def _header(path: Path, content: str, text_column: str, label_column: str, problems: Problems) -> tuple[str, list[str]]:
-    """The delimiter and the column names, stripped; raises DataError when a column is missing or there twice."""
+def _header(path: Path, content: str, columns: Columns, problems: Problems) -> tuple[str, list[str], tuple[str, ...]]:
+    """Delimiter, column names, stripped, and those to read; raises DataError for one that is missing or there twice."""
     headers = {delimiter: _first_record(content, delimiter) for delimiter in _DELIMITERS[path.suffix.lower()]}
     for delimiter, (line, header) in headers.items():
-        if text_column in header and label_column in header:
-            for column in (text_column, label_column):
+        if (chosen := columns.chosen(header)) is not None:
+            for column in chosen:
                 if header.count(column) > 1:
                     problems.add(line, f"the column {column!r} stands twice in the header.", "Rename one of them.")
             problems.raise_if_any()
-            return delimiter, header
+            return delimiter, header, chosen
     line, header = max(headers.values(), key=lambda found: len(found[1]))
-    for column in (text_column, label_column):
-        if column not in header:
-            problems.add(line, *missing_column(column, header))
+    columns.note_missing(line, header, problems)
     raise problems.error()
 
 

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from datasets import ClassLabel
+from datasets import List as ListFeature
 from datasets.exceptions import DatasetsError
 from datasets.load import load_dataset
 from huggingface_hub.errors import HfHubHTTPError
 
 from contracts.errors import DataError
-from training.data.rows import Problems, Record, missing_column
+from training.data.columns import Columns
+from training.data.rows import Problems, Record
 
 PREFIX = "hf:"
 DEFAULT_SPLIT = "train"
@@ -35,9 +37,7 @@ def parse_hub_name(source: str, split: str | None) -> HubName:
     return HubName(name, configuration or None, split or named_split or DEFAULT_SPLIT)
 
 
-def read_hub(
-    source: str, split: str | None, text_column: str, label_column: str, problems: Problems
-) -> Iterator[Record]:
+def read_hub(source: str, split: str | None, columns: Columns, problems: Problems) -> Iterator[Record]:
     """Records of one split; a class label that is stored as a number comes back as its name."""
     wanted = parse_hub_name(source, split)
     try:
@@ -57,18 +57,30 @@ def read_hub(
             "Check the name, the configuration and the split: hf:NAME:CONFIGURATION@SPLIT.",
         ) from error
     found = list(loaded.column_names)
-    for column in dict.fromkeys((text_column, label_column)):
-        if column not in found:
-            problems.add(None, *missing_column(column, found))
-    problems.raise_if_any()
-    feature = loaded.features[label_column]
-    names: list[str] | None = feature.names if isinstance(feature, ClassLabel) else None
-    for number, (text, label) in enumerate(zip(loaded[text_column], loaded[label_column], strict=True), start=1):
-        yield Record(number, text, _name(label, names))
+    chosen = columns.chosen(found)
+    if chosen is None:
+        columns.note_missing(None, found, problems)
+        raise problems.error()
+    names = {column: _names(loaded.features[column]) for column in chosen}
+    for number, values in enumerate(zip(*(loaded[column] for column in chosen), strict=True), start=1):
+        named = {column: _name(value, names[column]) for column, value in zip(chosen, values, strict=True)}
+        yield Record(number, named)
+
+
+def _names(feature: object) -> list[str] | None:
+    """The names of a column of class labels, or of lists of them."""
+    if isinstance(feature, ListFeature):
+        feature = feature.feature
+    if not isinstance(feature, ClassLabel):
+        return None
+    names: list[str] = feature.names
+    return names
 
 
 def _name(label: object, names: list[str] | None) -> object:
     """-1 is how `datasets` writes a label that is not known."""
+    if names is not None and isinstance(label, list):
+        return [_name(one, names) for one in label]
     if names is None or not isinstance(label, int):
         return label
     return names[label] if 0 <= label < len(names) else None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
+from typing import Any, TypeVar
 
 from contracts.errors import DataError
 
@@ -18,21 +19,45 @@ _FORBIDDEN_IN_LABEL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A labelled text and where it stands: the line from 1 as an editor shows it, or the row number from 1."""
+    """A labelled text and where it stands: the line from 1 as an editor shows it, or the row number from 1.
+
+    Kinds of task other than single-label classification have rows of their own: `text` is then what must not be in
+    two splits, and `label` what stands for the truth in counts and strata. `extra` are the columns for slices.
+    """
 
     text: str
     label: str
     file: str
     line: int
+    extra: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def truth(self) -> Hashable:
+        """What is to be learned of the text; two rows of one text contradict each other when it differs."""
+        return self.label
+
+    def content(self) -> dict[str, Any]:
+        """The row as JSON, without its place."""
+        return {"text": self.text, "label": self.label} | ({"extra": dict(self.extra)} if self.extra else {})
+
+
+Kind = TypeVar("Kind", bound=Row)
+
+
+def rows_of(kind: type[Kind], rows: Sequence[Row]) -> list[Kind]:
+    """The rows as those of one kind of task; a row of another kind is a defect, and a TypeError."""
+    found = [row for row in rows if isinstance(row, kind)]
+    if len(found) != len(rows):
+        raise TypeError(f"expected rows of {kind.__name__} alone")
+    return found
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What a file holds in the two columns, before it is known to be usable."""
+    """What a file holds in the columns asked for, before it is known to be usable."""
 
     line: int
-    text: object
-    label: object
+    values: Mapping[str, object]
 
 
 class Problems:
@@ -75,24 +100,10 @@ class Problems:
         return DataError(self.source, line, problem, remedy + more)
 
 
-def missing_column(column: str, found: list[str]) -> tuple[str, str]:
-    """Problem and remedy for a column that is not there."""
-    near = get_close_matches(column, found, n=1, cutoff=0.6) or [
-        name for name in found if name.strip().lower() == column.strip().lower()
-    ]
-    guess = f" (did you mean {near[0]!r}?)" if near else ""
-    listed = ", ".join(repr(shorten(name)) for name in found[:20]) or "none"
-    return (
-        f"expected a column {column!r}, found: {listed}{guess}.",
-        "Set `text_column` and `label_column` in [data] of the task file to columns that the file has.",
-    )
-
-
-def row_of(record: Record, problems: Problems) -> Row | None:
-    """The record as a row, or None after its problems were noted."""
-    text = text_of(record, problems)
-    label = _label_of(record, problems)
-    return None if text is None or label is None else Row(text, label, problems.source, record.line)
+def extra_of(record: Record, columns: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """The values of columns that the report slices by; where one is missing or null, it is empty."""
+    values = ((column, record.values.get(column)) for column in columns)
+    return tuple((column, "" if value is None else str(value)) for column, value in values)
 
 
 def shorten(value: str, limit: int = 40) -> str:
@@ -100,47 +111,47 @@ def shorten(value: str, limit: int = 40) -> str:
     return value if len(value) <= limit else value[: limit - 3] + "..."
 
 
-def text_of(record: Record, problems: Problems) -> str | None:
-    """The record's text, or None after its problem was noted."""
-    text = record.text
+def text_of(record: Record, column: str, problems: Problems, what: str = "text") -> str | None:
+    """The record's text in a column, or None after its problem was noted; `what` it is called in the message."""
+    text = record.values[column]
     if not isinstance(text, str):
         problems.add(
-            record.line, f"expected a text, found {_kind(text)}.", "Write the text as a string, or remove the row."
+            record.line,
+            f"expected a {what}, found {kind_of(text)}.",
+            f"Write the {what} as a string, or remove the row.",
         )
         return None
     if not text or text.isspace():
-        problems.add(record.line, "the text is empty.", "Give the row a text, or remove it.")
+        problems.add(record.line, f"the {what} is empty.", f"Give the row a {what}, or remove it.")
         return None
     if len(text) > MAX_TEXT_CHARS:
         problems.add(
             record.line,
-            f"the text has {len(text):,} characters; {MAX_TEXT_CHARS:,} are the most.",
+            f"the {what} has {len(text):,} characters; {MAX_TEXT_CHARS:,} are the most.",
             "Check that the file is what it should be (a quote that is never closed makes one field of many lines).",
         )
         return None
     if (bad := _FORBIDDEN_IN_TEXT.search(text)) is not None:
-        _add_control(record.line, "text", bad, problems)
+        _add_control(record.line, what, bad, problems)
         return None
     return text
 
 
-def _label_of(record: Record, problems: Problems) -> str | None:
-    label = record.label
+def label_of(line: int, label: object, problems: Problems) -> str | None:
+    """A value as a label: a string, or a number as one; None after its problem was noted."""
     # bool is an int to Python, and True is no name of a class that a user would recognise in an answer.
     if isinstance(label, int) and not isinstance(label, bool):
         return str(label)
     if isinstance(label, float) and math.isfinite(label):
         return str(label)
     if not isinstance(label, str):
-        problems.add(
-            record.line, f"expected a label, found {_kind(label)}.", "Write the label as a string or a number."
-        )
+        problems.add(line, f"expected a label, found {kind_of(label)}.", "Write the label as a string or a number.")
         return None
     if not label or label.isspace():
-        problems.add(record.line, "the label is empty.", "Give the row a label, or remove it.")
+        problems.add(line, "the label is empty.", "Give the row a label, or remove it.")
         return None
     if (bad := _FORBIDDEN_IN_LABEL.search(label.strip())) is not None:
-        _add_control(record.line, "label", bad, problems)
+        _add_control(line, "label", bad, problems)
         return None
     return label
 
@@ -155,7 +166,8 @@ def _add_control(line: int, what: str, bad: re.Match[str], problems: Problems) -
     problems.add(line, f"the {what} holds the control character U+{code:04X} at position {bad.start() + 1}.", remedy)
 
 
-def _kind(value: object) -> str:
+def kind_of(value: object) -> str:
+    """What a value from a file is, in words."""
     if value is None:
         return "null"
     if isinstance(value, bool):

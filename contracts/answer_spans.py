@@ -1,0 +1,79 @@
+"""From start and end logits over windows to one answer, or to none: pure, the same in training and serving."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from contracts.question_windows import Window
+from contracts.reference import Floats
+
+LONGEST_ANSWER = 30  # tokens; as SQuAD's run_squad.py has it
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerSpan:
+    """The best stretch of a context, beside the place that means "no answer".
+
+    `starts` and `ends` are the logits of all places of all windows, "no answer" first.
+    """
+
+    start: int  # characters of the context; start = end = 0 where it has no tokens
+    end: int
+    starts: Floats
+    ends: Floats
+    start_place: int  # into `starts`; 0 where the context has no tokens
+    end_place: int  # into `ends`
+
+    @property
+    def best(self) -> float:
+        """What speaks for the stretch: its start logit + its end logit."""
+        return float(self.starts[self.start_place] + self.ends[self.end_place])
+
+    @property
+    def null(self) -> float:
+        """What speaks for no answer: the same sum, in the window where it is least (Devlin et al. 2018, 4.3)."""
+        return float(self.starts[0] + self.ends[0])
+
+    def is_answer(self, threshold: float) -> bool:
+        """Whether the stretch beats "no answer" by more than the threshold."""
+        return self.start_place > 0 and self.best - self.null > threshold
+
+    def score(self, *, answered: bool, temperature: float) -> float:
+        """Probability of what is answered, 0..1: that of its start times that of its end, over all windows."""
+        start, end = (self.start_place, self.end_place) if answered else (0, 0)
+        return _softmax_at(self.starts, start, temperature) * _softmax_at(self.ends, end, temperature)
+
+
+def best_span(windows: Sequence[Window], logits: Sequence[Floats], *, longest: int = LONGEST_ANSWER) -> AnswerSpan:
+    """The stretch of at most `longest` tokens, within one window, with the largest start + end logit.
+
+    `logits` are [tokens, 2] for each window, start and end; rows behind the window's tokens are not looked at. Of
+    equals the first is taken.
+    """
+    null = min((found[0] for found in logits), key=lambda pair: float(pair[0] + pair[1]))
+    starts, ends = [null[:1]], [null[1:2]]
+    best, place = -np.inf, 1
+    start = end = start_place = end_place = 0
+    for window, found in zip(windows, logits, strict=True):
+        length = len(window.spans)
+        first, last = found[window.first : window.first + length].T
+        starts.append(first)
+        ends.append(last)
+        for extra in range(min(longest, length)):
+            sums = first[: length - extra] + last[extra:]
+            at = int(sums.argmax())
+            if sums[at] > best:
+                best = sums[at]
+                start_place, end_place = place + at, place + at + extra
+                start, end = window.spans[at][0], window.spans[at + extra][1]
+        place += length
+    return AnswerSpan(start, end, np.concatenate(starts), np.concatenate(ends), start_place, end_place)
+
+
+def _softmax_at(logits: Floats, place: int, temperature: float) -> float:
+    scaled = (logits.astype(np.float64) - float(logits.max())) / temperature
+    powers = np.exp(scaled)
+    return float(powers[place] / powers.sum())

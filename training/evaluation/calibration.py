@@ -79,6 +79,13 @@ def reliability(probabilities: Floats, truth: Integers) -> list[ReliabilityBin]:
     ]
 
 
+def brier_score(probabilities: Floats, truth: Integers) -> float:
+    """Mean squared distance of [n, labels] probabilities and what was true, 0..2 (Brier 1950); n >= 1."""
+    distance = probabilities.astype(np.float64)
+    distance[np.arange(len(truth)), truth] -= 1.0
+    return float((distance**2).sum(axis=1).mean())
+
+
 def expected_calibration_error(bins: list[ReliabilityBin]) -> float:
     """Mean distance of score and accuracy, weighted by rows, 0..1 (Guo et al. 2017, equation 5); 0 without rows."""
     rows = sum(entry.rows for entry in bins)

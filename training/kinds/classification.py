@@ -79,11 +79,7 @@ def headline(measured: Measured, floors: Floors, speed: Speed, size_bytes: int) 
     """The figures that the manifest holds and the gate reads: shares are 0..1, sizes in 10^6 bytes."""
     found = measured.evaluation
     return {
-        "accuracy": found.accuracy,
-        "macro_f1": found.macro_f1,
-        "weighted_f1": found.weighted_f1,
-        "ece": found.ece,
-        "ece_uncalibrated": found.ece_uncalibrated,
+        **found.figures,
         "validation_accuracy": measured.validation_accuracy,
         "fp32_accuracy": measured.fp32_accuracy,
         "quantization_drop": measured.fp32_accuracy - found.accuracy,

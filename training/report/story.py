@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from dataclasses import asdict, dataclass
 
 from contracts.release import Manifest
 from training.data.dataset import Dataset
+from training.evaluation.bootstrap import CONFIDENCE, RESAMPLES
+from training.evaluation.evaluate import Evaluation
 from training.kinds.classification import Measured
 from training.learning.learn import Learned
+
+_LARGEST_MATRIX = 200
+# A list of numbers over several lines, to be put on one. No string of JSON holds a line end.
+_NUMBERS = re.compile(r"\[\n([-\d.eE+,\s]+)\]")
 
 
 @dataclass(frozen=True)
@@ -32,9 +39,7 @@ def metrics_json(story: Story) -> str:
         "gate": [verdict.model_dump() for verdict in manifest.gate],
         "temperature": manifest.temperature,
         "comparison": manifest.comparison.model_dump() if manifest.comparison else None,
-        "labels": [asdict(score) for score in found.labels],
-        "confusions": [asdict(confusion) for confusion in found.confusions],
-        "reliability": [asdict(entry) for entry in found.reliability],
+        **_details(found),
         "epochs": [asdict(epoch) for epoch in learned.epochs],
         "recovery_epochs": [asdict(epoch) for epoch in learned.recovery],
         "pruning": asdict(learned.pruning) if learned.pruning else None,
@@ -50,4 +55,39 @@ def metrics_json(story: Story) -> str:
         },
         "seconds": {name: round(taken, 3) for name, taken in story.seconds.items()},
     }
-    return json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+    written = json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False)
+    return _NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", written) + "\n"
+
+
+def _details(found: Evaluation) -> dict[str, object]:
+    return {
+        "averages": {name: asdict(getattr(found, name)) for name in ("macro", "micro", "weighted")},
+        "intervals": {
+            "confidence": CONFIDENCE,
+            "resamples": RESAMPLES,
+            "accuracy": asdict(found.accuracy_estimate.interval),
+            "macro_f1": asdict(found.macro_f1_estimate.interval),
+        },
+        "labels": [asdict(score) for score in found.labels],
+        "confusions": [asdict(confusion) for confusion in found.confusions],
+        "confusion_matrix": _matrix(found),
+        "reliability": [asdict(entry) for entry in found.reliability],
+        "reliability_uncalibrated": [asdict(entry) for entry in found.reliability_uncalibrated],
+        "curves": {
+            "roc": [asdict(curve) for curve in found.curves.roc],
+            "precision_recall": [asdict(curve) for curve in found.curves.precision_recall],
+        },
+    }
+
+
+def _matrix(found: Evaluation) -> list[list[int]] | None:
+    """Rows are true labels, columns answers; None where it would be mostly zeros: `confusions` says it shorter."""
+    if len(found.labels) > _LARGEST_MATRIX:
+        return None
+    position = {score.label: number for number, score in enumerate(found.labels)}
+    matrix = [[0] * len(position) for _ in position]
+    for score in found.labels:
+        matrix[position[score.label]][position[score.label]] = score.right
+    for pair in found.confusions:
+        matrix[position[pair.truth]][position[pair.predicted]] = pair.rows
+    return matrix

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from training.data.rows import Row
 from training.evaluation.baselines import WORD, measure_floors
+from training.evaluation.calibration import softmax
 from training.evaluation.compare import paired_outcome
 from training.evaluation.evaluate import Confusion, evaluate
 from training.evaluation.reference import fit_projection
@@ -28,9 +29,39 @@ def test_figures_by_hand() -> None:
     assert by_label["a"].precision == by_label["a"].recall == by_label["a"].f1 == 0.75
     assert by_label["b"].f1 == pytest.approx(2 / 3)
     assert by_label["never seen"].rows == 0
-    assert found.macro_f1 == pytest.approx((0.75 + 2 / 3 + 1) / 3)
-    assert found.weighted_f1 == pytest.approx((4 * 0.75 + 3 * 2 / 3 + 1) / 8)
+    assert [found.macro.f1, found.macro_f1_estimate.value] == pytest.approx([(0.75 + 2 / 3 + 1) / 3] * 2)
+    assert found.macro.f1 == pytest.approx((0.75 + 2 / 3 + 1) / 3)
+    assert found.weighted.f1 == pytest.approx((4 * 0.75 + 3 * 2 / 3 + 1) / 8)
+    assert found.macro.precision == found.macro.recall == pytest.approx((0.75 + 2 / 3 + 1) / 3)
+    assert found.weighted.recall == found.micro.f1 == found.accuracy
+    assert [score.right for score in found.labels] == [3, 2, 1, 0]
     assert found.confusions == (Confusion("a", "b", 1, 0.25), Confusion("b", "a", 1, 1 / 3))
+
+
+def test_figures_are_those_of_scikit_learn() -> None:
+    from sklearn.metrics import brier_score_loss, precision_recall_fscore_support, roc_auc_score
+
+    rng = np.random.default_rng(6)
+    truth = rng.integers(0, 4, 300)
+    logits = rng.normal(0, 1, (300, 4)).astype(np.float32)
+    logits[np.arange(300), truth] += 1.5
+    found = evaluate(logits, truth, LABELS, 0.7)
+    for name, average in (("macro", found.macro), ("micro", found.micro), ("weighted", found.weighted)):
+        expected = precision_recall_fscore_support(truth, logits.argmax(axis=1), average=name)[:3]
+        assert (average.precision, average.recall, average.f1) == pytest.approx(expected)
+    calibrated = softmax(logits, 0.7).astype(np.float64)
+    calibrated /= calibrated.sum(axis=1, keepdims=True)
+    assert found.auc_roc == pytest.approx(roc_auc_score(truth, calibrated, multi_class="ovr"), abs=1e-6)
+    assert found.brier == pytest.approx(brier_score_loss(truth, calibrated, scale_by_half=False), abs=1e-6)
+    assert found.brier < found.brier_uncalibrated or found.ece != found.ece_uncalibrated
+    assert found.figures["accuracy_low"] < found.accuracy < found.figures["accuracy_high"]
+
+
+def test_one_true_label_alone_has_no_curve() -> None:
+    found = evaluate(logits_for([0, 0, 1]), np.array([0, 0, 0]), LABELS, 1.0)
+    assert found.auc_roc is None
+    assert "auc_roc" not in found.figures
+    assert found.curves.roc == found.curves.precision_recall == ()
 
 
 def test_the_word_pattern_keeps_devanagari_words_whole() -> None:

@@ -1,0 +1,62 @@
+"""Bootstrap intervals: that they hold the truth as often as they say, and what they do at the edges."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import f1_score
+
+from training.evaluation.bootstrap import accuracy_estimate, indicators, macro_f1_estimate, mean_estimate
+
+
+def test_ninety_five_of_a_hundred_intervals_hold_the_true_accuracy() -> None:
+    rng = np.random.default_rng(3)
+    held = 0
+    for seed in range(300):
+        found = accuracy_estimate(rng.random(200) < 0.8, seed=seed, resamples=400)
+        held += found.interval.low <= 0.8 <= found.interval.high
+    assert 0.90 <= held / 300 <= 0.98
+
+
+def test_a_paired_gain_is_seen_where_two_intervals_overlap() -> None:
+    rng = np.random.default_rng(5)
+    baseline = rng.random(600) < 0.8
+    model = baseline | (rng.random(600) < 0.15)
+    alone = [accuracy_estimate(right, seed=1).interval for right in (model, baseline)]
+    assert alone[0].low < alone[1].high
+    gain = mean_estimate(model.astype(np.float32) - baseline.astype(np.float32), lowest=-1.0, seed=1)
+    assert gain.interval.low > 0
+    assert gain.interval.excludes_zero
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=60), st.integers(0, 9))
+def test_an_estimate_lies_in_its_interval_and_is_seeded(right: list[bool], seed: int) -> None:
+    found = accuracy_estimate(np.array(right), seed=seed, resamples=50)
+    assert 0.0 <= found.interval.low <= found.value <= found.interval.high <= 1.0
+    assert found == accuracy_estimate(np.array(right), seed=seed, resamples=50)
+    assert found.interval.low < found.interval.high
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=60))
+def test_macro_f1_is_over_the_labels_that_occur(pairs: list[tuple[int, int]]) -> None:
+    predicted, truth = np.array(pairs).T
+    found = macro_f1_estimate(indicators(predicted, 5), indicators(truth, 5), seed=2, resamples=40)
+    expected = f1_score(truth, predicted, labels=sorted(set(truth.tolist())), average="macro", zero_division=0)
+    assert found.value == pytest.approx(expected, abs=1e-6)
+    assert 0.0 <= found.interval.low <= found.interval.high <= 1.0
+
+
+def test_many_labels_with_few_rows_do_not_push_the_interval_off_its_figure() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 300, 1500)
+    predicted = np.where(rng.random(1500) < 0.8, truth, rng.integers(0, 300, 1500))
+    found = macro_f1_estimate(indicators(predicted, 300), indicators(truth, 300), seed=1, resamples=200)
+    assert found.interval.low < found.value < found.interval.high
+
+
+def test_a_large_test_set_is_resampled_in_blocks() -> None:
+    right = np.random.default_rng(1).random(60_000) < 0.9
+    found = accuracy_estimate(right, seed=4, resamples=150)
+    assert found.interval.high - found.interval.low == pytest.approx(2 * 1.96 * np.sqrt(0.09 / 60_000), rel=0.25)

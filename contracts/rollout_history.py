@@ -42,7 +42,29 @@ def newest(history: Sequence[RolloutChange]) -> tuple[RolloutChange, ...]:
 
 
 def gone_back_to(history: Sequence[RolloutChange]) -> str | None:
-    """The release that a rollback would bring back, or None.
+    """The release that a rollback would bring back, or None."""
+    stack = _stack(history)
+    return stack[-2] if len(stack) > 1 else None
+
+
+def standbys(history: Sequence[RolloutChange], stable: str) -> tuple[str, ...]:
+    """What may answer where the stable release cannot be loaded, best first.
+
+    First what rollbacks would bring back, one after the other; then whatever else was stable once, the newest first:
+    it was rolled back, and so comes last.
+    """
+    others = (
+        version
+        for change in reversed(history)
+        if change.of_stable
+        for version in (change.version, change.replaced)
+        if version is not None
+    )
+    return tuple(version for version in dict.fromkeys((*reversed(_stack(history)), *others)) if version != stable)
+
+
+def _stack(history: Sequence[RolloutChange]) -> list[str]:
+    """What is stable, on top of what rollbacks would bring back.
 
     The history is cut at its old end, so the stack may lack its lower part; each change says what its top was.
     """
@@ -56,4 +78,4 @@ def gone_back_to(history: Sequence[RolloutChange]) -> str | None:
             stack.append(change.version)
         else:
             stack = stack[:-1] if stack[-2:-1] == [change.version] else [change.version]
-    return stack[-2] if len(stack) > 1 else None
+    return stack

@@ -6,13 +6,14 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from contracts.errors import PerennialError
 from contracts.home import Home
 from contracts.records import Role
 from contracts.rollout import Rollout, Trial, read_rollout
+from contracts.rollout_history import standbys
 from contracts.schema import TASK_NAME
 from service.engine.model import LoadedRelease, load_release
 from service.errors import NotReadyError, TaskNotServedError, TaskUnknownError
@@ -173,7 +174,12 @@ class Releases:
         if release is None or release.version != rollout.stable:
             release, problem = self._load(rollout, rollout.stable)
             loaded += [release] if release is not None else []
-        state = replace(placed(state, rollout, loaded), stable_problem=problem)
+        standby = None
+        if problem is not None and state.stable is None:
+            # A worker that was there before has that one still: callers must not depend on whom they meet.
+            standby = self._standby(rollout, loaded)
+            loaded += [standby] if standby is not None else []
+        state = replace(placed(state, rollout, loaded, standby), stable_problem=problem)
         yield state
         problems = []
         for role, version in _trials(rollout):
@@ -189,6 +195,16 @@ class Releases:
             state = placed(state, rollout, loaded)
             yield state
         yield replace(state, trial_problem=" ".join(problems) or None)
+
+    def _standby(self, rollout: Rollout, loaded: Sequence[LoadedRelease]) -> LoadedRelease | None:
+        """The first loadable one of the releases that were stable before."""
+        known = {release.version: release for release in loaded}
+        for version in standbys(rollout.history, rollout.stable):
+            if self._stopping.is_set():
+                return None
+            if (release := known.get(version) or self._load(rollout, version)[0]) is not None:
+                return release
+        return None
 
     def _load(self, rollout: Rollout, version: str) -> tuple[LoadedRelease | None, str | None]:
         """The release, or why it cannot be loaded."""
@@ -216,8 +232,7 @@ class Releases:
         if after.problem and after.problem != before.problem:
             # A task whose first release is still being trained is no error.
             level = logging.ERROR if after.rollout or after.seen else logging.INFO
-            kept = f"Release {after.release.version} goes on answering." if after.release else "Nothing answers for it."
-            logger.log(level, "Task %s: %s %s", after.task, after.problem, kept)
+            logger.log(level, "Task %s: %s %s", after.task, after.problem, _meanwhile(before, after))
         self._tell_places(before, after)
         # A new dict each time: requests read the old one meanwhile.
         self._states = {**self._states, after.task: after}
@@ -243,6 +258,14 @@ class Releases:
             # Of this task alone: reading it says why, and the other tasks are still looked at.
             return _UNREADABLE
         return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _meanwhile(before: TaskState, after: TaskState) -> str:
+    if after.release is None:
+        return "Nothing answers for it."
+    if before.release is None:
+        return f"Release {after.release.version}, which was stable before, answers until then."
+    return f"Release {after.release.version} goes on answering."
 
 
 def _trials(rollout: Rollout) -> list[tuple[Trial, str]]:

@@ -96,10 +96,13 @@ class TaskState:
         return canary
 
 
-def placed(state: TaskState, rollout: Rollout, loaded: Iterable[LoadedRelease]) -> TaskState:
+def placed(
+    state: TaskState, rollout: Rollout, loaded: Iterable[LoadedRelease], standby: LoadedRelease | None = None
+) -> TaskState:
     """The state in which each loaded release has the place that the rollout gives it.
 
-    A stable release that is not loaded yet leaves the one before it in its place; a trial that is not has none.
+    A stable release that is not loaded yet leaves the one before it in its place, or `standby` where there is none; a
+    trial that is not has none.
     """
     known = {release.version: release for release in loaded}
 
@@ -109,7 +112,7 @@ def placed(state: TaskState, rollout: Rollout, loaded: Iterable[LoadedRelease]) 
     return replace(
         state,
         rollout=rollout,
-        stable=at("stable", rollout.stable, 1.0) or state.stable,
+        stable=at("stable", rollout.stable, 1.0) or state.stable or (Routed(standby, "stable") if standby else None),
         canary=at("canary", rollout.canary, rollout.canary_share),
         shadow=at("shadow", rollout.shadow, rollout.shadow_share),
     )

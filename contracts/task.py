@@ -77,17 +77,33 @@ class ModelSpec(Contract):
     freeze_layers: int = Field(0, ge=0, description="encoder layers, from the bottom, that are not trained")
 
 
+class LoraSpec(Contract):
+    """Low-rank adaptation (Hu et al. 2021, arXiv 2106.09685); the base model's own weights stay as they are."""
+
+    rank: int = Field(8, ge=1, le=512)
+    alpha: float = Field(16.0, gt=0, description="the additions are scaled by alpha / rank")
+    dropout: float = Field(0.0, ge=0, lt=1)
+    layers: Literal["attention", "all"] = Field("all", description="all: the feed-forward layers too")
+
+
 class TrainSpec(Contract):
     """The fine-tuning recipe."""
 
     recipe: Recipe = Field("fine-tune", description="contrastive: for some 8 to 64 labelled texts a label")
     contrastive: ContrastiveSpec = ContrastiveSpec()
     epochs: int = Field(5, ge=1, le=100)
-    batch_size: int = Field(32, ge=1, le=1024)
+    batch_size: int = Field(32, ge=1, le=1024, description="texts a forward pass, of all processes together")
+    gradient_accumulation: int = Field(1, ge=1, le=1024, description="batches a step of the optimizer")
     learning_rate: float = Field(3e-4, gt=0, le=1)
+    schedule: Literal["linear", "cosine", "constant"] = Field("linear", description="of the rate, after the warm-up")
     warmup_ratio: float = Field(0.1, ge=0, lt=1)
+    layer_decay: float = Field(1.0, gt=0, le=1, description="what the rate is multiplied by from layer to layer down")
     weight_decay: float = Field(0.01, ge=0)
+    dropout: float | None = Field(None, ge=0, lt=1, description="in every layer and the head; None: as the base has it")
     label_smoothing: float = Field(0.0, ge=0, lt=1)
+    class_weights: Literal["none", "balanced"] = Field("none", description="balanced: rare labels weigh more")
+    focal_gamma: float = Field(0.0, ge=0, le=10, description="focal loss: above 0, what is easy weighs less")
+    lora: LoraSpec | None = Field(None, description="train low-rank additions alone, merged into the weights at the end")
     patience: int = Field(2, ge=1, description="epochs without a better validation accuracy before stopping")
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 where the CPU computes in it")
     seed: int = Field(13, ge=0, lt=2**32)

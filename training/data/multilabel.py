@@ -1,0 +1,84 @@
+"""Texts with any number of labels each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from contracts.errors import DataError
+from contracts.task import DataSpec
+from training.data.columns import Columns
+from training.data.records import problems_of, read_records
+from training.data.rows import Problems, Row, extra_of, kind_of, label_of, shorten, text_of
+from training.data.sources import check_distinct
+
+NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MultiLabelRow(Row):
+    """A text and its labels, sorted, each once, perhaps none; `label` is them joined by "+", or "none"."""
+
+    labels: tuple[str, ...]
+
+    @property
+    def truth(self) -> tuple[str, ...]:
+        """The labels."""
+        return self.labels
+
+    def content(self) -> dict[str, Any]:
+        """The row as JSON, without its place."""
+        made: dict[str, Any] = {"text": self.text, "labels": list(self.labels)}
+        return made | ({"extra": dict(self.extra)} if self.extra else {})
+
+
+def multi_label_row(
+    text: str, labels: Sequence[str], file: str, line: int, extra: tuple[tuple[str, str], ...] = ()
+) -> MultiLabelRow:
+    """A row of a text and its labels in any order."""
+    ordered = tuple(sorted(set(labels)))
+    return MultiLabelRow(text=text, label="+".join(ordered) or NONE, file=file, line=line, extra=extra, labels=ordered)
+
+
+def read_multi_label(source: str, data: DataSpec, *, split: str | None = None) -> list[MultiLabelRow]:
+    """All rows, in order; the label column holds a list, or labels with `data.label_separator` between them.
+
+    Texts and labels come back stripped; a row may have no label. Raises DataError naming file and line.
+    """
+    check_distinct(source, text_column=data.text_column, label_column=data.label_column)
+    problems = problems_of(source, split)
+    columns = Columns(choices=((data.text_column, data.label_column),), required=data.slice_columns)
+    rows = []
+    for record in read_records(source, split, columns, problems):
+        text = text_of(record, data.text_column, problems)
+        labels = _labels(record.line, record.values[data.label_column], data.label_separator, problems)
+        if text is not None and labels is not None:
+            extra = extra_of(record, data.slice_columns)
+            rows.append(multi_label_row(text.strip(), labels, problems.source, record.line, extra))
+    problems.raise_if_any()
+    if not rows:
+        raise DataError(source, None, "expected labelled texts, found no rows.", "Export the data again.")
+    return rows
+
+
+def _labels(line: int, value: object, separator: str, problems: Problems) -> list[str] | None:
+    """The labels of a cell, or None after its problem was noted."""
+    if separator and isinstance(value, str):
+        value = [part for part in value.split(separator) if part.strip()]
+    elif isinstance(value, str) and value.lstrip().startswith("["):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError) as error:
+            problems.add(line, f"expected a list of labels, found {shorten(str(value))!r} ({error}).", "Correct it.")
+            return None
+    if not isinstance(value, list):
+        problems.add(
+            line,
+            f"expected a list of labels, found {kind_of(value) if not isinstance(value, str) else repr(value[:40])}.",
+            "Write a JSON list, or set `label_separator` in [data] to what stands between labels.",
+        )
+        return None
+    names = [label_of(line, entry, problems) for entry in value]
+    return None if None in names else [name.strip() for name in names if name is not None]

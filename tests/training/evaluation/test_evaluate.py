@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from training.data.rows import Row
-from training.evaluation.baselines import WORD, measure_floors
+from training.evaluation.baselines import WORD, Floors, gains_over, measure_floors
 from training.evaluation.calibration import softmax
 from training.evaluation.compare import paired_outcome
 from training.evaluation.evaluate import Confusion, evaluate
@@ -78,6 +78,16 @@ def test_floors_are_of_the_test_set() -> None:
     floors = measure_floors(train, rows("an apple;apple tree", "fruit") + rows("my car;car wash", "car"))
     assert floors.majority == 0.5
     assert floors.tfidf == 1.0
+
+
+def test_a_gain_over_a_floor_is_paired_and_says_whether_it_is_chance() -> None:
+    half, most = np.arange(400) % 2 == 0, np.arange(400) % 10 > 0
+    over_majority, over_tfidf = gains_over(Floors(majority_right=half, tfidf_right=most), most)
+    assert (over_majority.accuracy, over_majority.verdict) == (0.5, "beats")
+    assert over_majority.gain.value == pytest.approx(0.4)
+    assert over_majority.gain.interval.low > 0.3
+    assert (over_tfidf.gain.value, over_tfidf.verdict) == (0.0, "even")
+    assert gains_over(Floors(most, most), half)[1].verdict == "loses"
 
 
 @given(st.lists(st.tuples(*[st.sampled_from("abc")] * 3)))

@@ -1,0 +1,73 @@
+"""Texts written otherwise, and what a model makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from training.evaluation.perturb import PERTURBATIONS, perturbed, with_typos, without_ending, without_punctuation
+from training.evaluation.sensitivity import measure_sensitivity, texts_needed
+
+texts = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1).filter(lambda text: bool(text.strip()))
+
+
+@given(texts, st.integers(0, 9), st.sampled_from(PERTURBATIONS))
+def test_any_text_stays_a_text_and_the_seed_decides(text: str, seed: int, perturbation: object) -> None:
+    written = perturbed(perturbation, text, seed)
+    assert written.strip()
+    assert written == perturbed(perturbation, text, seed)
+
+
+def test_one_letter_in_twelve_is_mistyped() -> None:
+    text = "a quick brown fox jumps over the lazy dog " * 4
+    written = with_typos(text, Random(3))
+    assert written != text
+    assert abs(len(written) - len(text)) <= 12
+    assert len(set(written.split()) & set(text.split())) >= 4
+    assert with_typos("123 !", Random(1)) == "123 !"
+
+
+def test_what_is_left_out() -> None:
+    assert without_punctuation("Where's it? Now-ish (please)...", Random(0)) == "Wheres it Now ish please"
+    assert without_ending("one two three", Random(0)) == "one two"
+    assert without_ending("one", Random(0)) == "one"
+    assert perturbed(PERTURBATIONS[3], "?!", 1) == "?!"
+
+
+def test_a_model_that_reads_capitals_is_caught() -> None:
+    asked: list[int] = []
+
+    def shouting(found: Sequence[str]) -> np.ndarray:
+        asked.append(len(found))
+        return np.array([int(text.isupper()) for text in found])
+
+    calm = [f"my parcel number {word} is late" for word in ("one", "two", "six", "ten", "nine") * 30]
+    truth = np.zeros(len(calm), dtype=np.int64)
+    found = measure_sensitivity(calm, truth, shouting(calm), shouting, seed=4)
+    variants = {variant.name: variant for variant in found.variants}
+    assert found.accuracy == 1.0
+    assert variants["upper_case"].accuracy == 0.0
+    assert variants["upper_case"].other_answers == 1.0
+    assert variants["upper_case"].harms
+    assert [name for name, variant in variants.items() if variant.harms] == ["upper_case"]
+    assert variants["lower_case"].changed == variants["no_punctuation"].changed == 0
+    assert "PARCEL" in variants["upper_case"].example
+    assert sum(asked[1:]) <= texts_needed(len(calm))
+
+
+@pytest.mark.parametrize("rows", [1, 1300])
+def test_few_texts_will_do_and_many_are_sampled(rows: int) -> None:
+    calm = [f"text {number}" for number in range(rows)]
+    truth = np.arange(rows) % 2
+
+    def constant(found: Sequence[str]) -> np.ndarray:
+        return np.zeros(len(found), dtype=np.int64)
+
+    found = measure_sensitivity(calm, truth, constant(calm), constant, seed=1)
+    assert found.rows == min(rows, 500)
+    assert not any(variant.harms for variant in found.variants)

@@ -4,7 +4,9 @@ A release is a folder with `model.onnx`, `tokenizer.json`, `reference.npz`, `met
 `manifest.json`, which is written last and names the sha256 and size of every other file.
 
 `model.onnx` takes int64 `input_ids` and `attention_mask`, and `token_type_ids` if the architecture has them, each
-[batch, tokens]; it gives float32 `logits` [batch, labels] and `embedding` [batch, hidden] (mean over unmasked tokens).
+[batch, tokens]; it gives float32 `embedding` [batch, hidden] (mean over unmasked tokens) and, but for similarity,
+`logits`: [batch, labels], for token classification [batch, tokens, labels], for answers to questions [batch, tokens, 2]
+(start and end).
 """
 
 from __future__ import annotations
@@ -94,7 +96,11 @@ class Manifest(Contract):
     version: str = Field("0000", pattern=VERSION)
     kind: Kind
     created: float = Field(description="seconds since the epoch, UTC")
-    labels: tuple[str, ...] = Field(min_length=2, description="in the order of the logits")
+    labels: tuple[str, ...] = Field(min_length=1, description="in the order of the logits")
+    thresholds: tuple[float, ...] | None = Field(None, description="multi-label: by label; scores from here on count")
+    outcomes: tuple[str, ...] | None = Field(
+        None, description="where records of the prediction log hold other labels: those, the last for all the rest"
+    )
     temperature: float = Field(gt=0, description="scores are softmax(logits / temperature)")
     max_tokens: int = Field(ge=8, le=512, description="texts are cut to this many tokens")
     token_type_ids: bool = Field(description="whether model.onnx has that input")
@@ -109,4 +115,11 @@ class Manifest(Contract):
     def _labels_differ(self) -> Self:
         if len(set(self.labels)) != len(self.labels):
             raise ValueError("`labels` holds a label twice")
+        if self.thresholds is not None and len(self.thresholds) != len(self.labels):
+            raise ValueError("`thresholds` must hold one for each of `labels`")
         return self
+
+    @property
+    def logged_labels(self) -> tuple[str, ...]:
+        """What `label` of a prediction record is one of; what the reference's predictions index."""
+        return self.outcomes or self.labels

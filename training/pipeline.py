@@ -23,12 +23,11 @@ from training.artefact.quantize import quantize, this_machine
 from training.artefact.speed import measure_speed
 from training.artefact.tokenizer import write_tokenizer
 from training.data.dataset import Dataset, freeze, load_dataset
-from training.evaluation.baselines import measure_floors
 from training.evaluation.compare import Succession, compare
 from training.evaluation.gate import judge, refusals
 from training.feasibility import check_feasible, pinned
-from training.kinds.classification import headline, texts_of
-from training.kinds.kinds import KINDS
+from training.kinds.kind import headline
+from training.kinds.kinds import kind_of
 from training.learning.base_model import BaseModel
 from training.learning.learn import Learned, learn
 from training.progress import Progress
@@ -65,31 +64,30 @@ def train_on(
     now: Callable[[], float],
 ) -> Manifest:
     """Train on a data set, measure the artefact as deployed, and publish it if its gate lets it."""
+    kind = kind_of(spec)
     cores = torch.get_num_threads()
     freeze(home, spec.name, dataset)
     with staging(home, spec.name) as staged:
         work = staged / "work"
         work.mkdir()
-        tokenizer = write_tokenizer(base, staged / TOKENIZER_FILE, sample=texts_of(dataset.train[:_TOKENIZER_SAMPLE]))
+        tokenizer = write_tokenizer(base, staged / TOKENIZER_FILE, sample=kind.texts(dataset.train[:_TOKENIZER_SAMPLE]))
         learned = learn(spec, base, dataset, tokenizer, folder=work, progress=progress)
         scheme = _make_artefact(learned, staged, work, spec.model.max_tokens, progress)
 
         with progress.stage("evaluate", "Evaluating the artefact as deployed") as stage:
             artefact = Artefact.of_release(staged, spec.model.max_tokens, threads=cores)
             drifted = succession.drifted if succession else ()
-            measured = KINDS[spec.kind].measure(
-                artefact, learned.model, dataset, stage, seed=spec.train.seed, drifted=drifted
-            )
+            measured = kind.measure(artefact, learned.model, dataset, stage, spec=spec, drifted=drifted)
             save_reference(staged / REFERENCE_FILE, measured.reference)
         with progress.stage("speed", "Measuring its speed on one core"):
             alone = Artefact.of_release(staged, spec.model.max_tokens, threads=1)
-            speed = measure_speed(alone, texts_of(dataset.test))
+            speed = measure_speed(alone, kind.texts(dataset.test))
         with progress.stage("floors", "Training simple baselines to compare with"):
-            floors = measure_floors(dataset.train, dataset.test)
+            floors = kind.floors(dataset, measured)
         comparison = None
         if succession is not None:
             with progress.stage("compare", f"Comparing with release {succession.champion.version}") as stage:
-                comparison = compare(home, succession, artefact, dataset.labels, dataset.test, stage, threads=cores)
+                comparison = compare(home, succession, artefact, kind, dataset, stage, threads=cores)
 
         metrics = headline(measured, floors, speed, (staged / MODEL_FILE).stat().st_size)
         verdicts = judge(spec.gate, metrics)
@@ -100,8 +98,10 @@ def train_on(
             task=spec.name,
             kind=spec.kind,
             created=now(),
-            labels=dataset.labels,
+            labels=kind.labels(dataset),
             temperature=measured.temperature,
+            thresholds=measured.thresholds,
+            outcomes=measured.outcomes,
             max_tokens=spec.model.max_tokens,
             token_type_ids=artefact.token_type_ids,
             metrics=metrics,
@@ -132,7 +132,8 @@ def _make_artefact(learned: Learned, staged: Path, work: Path, max_tokens: int, 
     with progress.stage("export", "Exporting to ONNX"):
         export_onnx(learned.model, fp32)
         exported = Artefact(fp32, staged / TOKENIZER_FILE, max_tokens, threads=1)
-        check_agreement(learned.model, exported, learned.validation.ids[:_AGREEMENT_SAMPLE])
+        sample = learned.validation.first(_AGREEMENT_SAMPLE)
+        check_agreement(learned.model, exported, sample.ids, sample.segments)
     with progress.stage("quantize", "Quantizing to int8"):
         scheme = this_machine()
         quantize(fp32, staged / MODEL_FILE, learned.model.config, scheme)

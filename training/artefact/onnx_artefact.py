@@ -16,6 +16,7 @@ from contracts.reference import Floats, Integers
 from contracts.release import MODEL_FILE, TOKENIZER_FILE
 
 BATCH = 32
+_NOTHING: Floats = np.zeros(0, dtype=np.float32)
 _runtime: Any = onnxruntime  # its type information does not say what the package exports
 
 
@@ -34,6 +35,15 @@ class Outputs:
     """What the artefact says of n texts, in their order."""
 
     logits: Floats  # [n, labels]
+    embeddings: Floats  # [n, hidden]
+    tokenized: Tokenized
+
+
+@dataclass(frozen=True)
+class TokenOutputs:
+    """As `Outputs`, of a graph that says something of every token."""
+
+    logits: list[Floats]  # n times [tokens of that text, labels]
     embeddings: Floats  # [n, hidden]
     tokenized: Tokenized
 
@@ -76,6 +86,7 @@ class Artefact:
         self.tokenizer = Tokenizer.from_file(str(tokenizer))
         self.max_tokens = max_tokens
         self._inputs = {entry.name for entry in self.session.get_inputs()}
+        self._outputs = [str(entry.name) for entry in self.session.get_outputs()]
 
     @classmethod
     def of_release(cls, folder: Path, max_tokens: int, *, threads: int) -> Artefact:
@@ -88,36 +99,63 @@ class Artefact:
         return "token_type_ids" in self._inputs
 
     def run(self, texts: Sequence[str], *, batch: int = BATCH, advance: Callable[[int], None] | None = None) -> Outputs:
-        """Logits and embeddings of all texts; batches are of similar length, so that little is padding."""
+        """Logits and embeddings of all texts, of a graph with logits a text."""
+        found = self.run_tokens(texts, batch=batch, advance=advance)
+        return Outputs(np.stack(found.logits), found.embeddings, found.tokenized)
+
+    def run_tokens(
+        self, texts: Sequence[str], *, batch: int = BATCH, advance: Callable[[int], None] | None = None
+    ) -> TokenOutputs:
+        """As `run`, of a graph with logits a token."""
         tokenized = tokenize(self.tokenizer, texts, self.max_tokens)
-        order = np.argsort([len(ids) for ids in tokenized.ids], kind="stable")
-        logits: list[Floats] = []
-        embeddings: list[Floats] = []
+        found = self.run_rows(tokenized.ids, batch=batch, advance=advance)
+        return TokenOutputs(found["logits"], np.stack(found["embedding"]), tokenized)
+
+    def run_rows(
+        self,
+        rows: Sequence[Sequence[int]],
+        segments: Sequence[Sequence[int]] | None = None,
+        *,
+        batch: int = BATCH,
+        advance: Callable[[int], None] | None = None,
+    ) -> dict[str, list[Floats]]:
+        """Every output of the graph for each row of token ids; of outputs a token, those of the row's own tokens.
+
+        Batches are of similar length, so that little is padding.
+        """
+        order = [int(index) for index in np.argsort([len(ids) for ids in rows], kind="stable")]
+        found: dict[str, list[Floats]] = {name: [_NOTHING] * len(rows) for name in self._outputs}
         for start in range(0, len(order), batch):
-            chosen = [tokenized.ids[index] for index in order[start : start + batch]]
-            found = self.forward(chosen)
-            logits.append(found[0])
-            embeddings.append(found[1])
+            chosen = order[start : start + batch]
+            kept = None if segments is None else [segments[index] for index in chosen]
+            for name, values in self.forward([rows[index] for index in chosen], kept).items():
+                for index, value in zip(chosen, values, strict=True):
+                    found[name][index] = value[: len(rows[index])] if values.ndim == 3 else value
             if advance is not None:
                 advance(len(chosen))
-        back = np.argsort(order, kind="stable")
-        return Outputs(
-            logits=np.concatenate(logits)[back], embeddings=np.concatenate(embeddings)[back], tokenized=tokenized
-        )
+        return found
 
-    def forward(self, rows: Sequence[Sequence[int]]) -> tuple[Floats, Floats]:
-        """Logits [rows, labels] and embeddings [rows, hidden] of one batch of token ids."""
+    def forward(
+        self, rows: Sequence[Sequence[int]], segments: Sequence[Sequence[int]] | None = None
+    ) -> dict[str, Floats]:
+        """Every output of the graph for one batch of token ids, each [rows, ...], by its name.
+
+        `segments` are the token type ids; without them, all are 0. They are dropped where the graph does not know them.
+        """
         longest = max(len(ids) for ids in rows)
         input_ids = np.zeros((len(rows), longest), dtype=np.int64)
         mask = np.zeros((len(rows), longest), dtype=np.int64)
+        types = np.zeros((len(rows), longest), dtype=np.int64)
         for row, ids in enumerate(rows):
             input_ids[row, : len(ids)] = ids
             mask[row, : len(ids)] = 1
+            if segments is not None:
+                types[row, : len(ids)] = segments[row]
         feed: dict[str, npt.NDArray[np.int64]] = {"input_ids": input_ids, "attention_mask": mask}
         if self.token_type_ids:
-            feed["token_type_ids"] = np.zeros_like(input_ids)
-        logits, embeddings = self.session.run(["logits", "embedding"], feed)
-        return np.asarray(logits), np.asarray(embeddings)
+            feed["token_type_ids"] = types
+        given = self.session.run(self._outputs, feed)
+        return {name: np.asarray(values) for name, values in zip(self._outputs, given, strict=True)}
 
 
 def _unknown_id(tokenizer: Tokenizer) -> int:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from contracts.home import Home
 from contracts.release import Comparison, Manifest, PairedOutcome
 from training.artefact.onnx_artefact import Artefact
+from training.data.dataset import Dataset
 from training.data.rows import Row
-from training.kinds.classification import texts_of
+from training.kinds.kind import TaskKind
 from training.progress import Stage
 
 
@@ -27,32 +28,26 @@ def compare(
     home: Home,
     succession: Succession,
     candidate: Artefact,
-    labels: Sequence[str],
-    old_test: Sequence[Row],
+    kind: TaskKind,
+    dataset: Dataset,
     stage: Stage,
     *,
     threads: int,
 ) -> Comparison:
-    """Both artefacts over the old test rows and over the fresh holdout. `labels` are the candidate's."""
+    """Both artefacts over the old test rows and over the fresh holdout; the data set is the candidate's."""
     champion = succession.champion
     folder = home.release(champion.task, champion.version)
     deployed = Artefact.of_release(folder, champion.max_tokens, threads=threads)
-    stage.expect(2 * (len(old_test) + len(succession.holdout)))
+    stage.expect(2 * (len(dataset.test) + len(succession.holdout)))
     outcomes = [
         paired_outcome(
-            [row.label for row in rows],
-            predict(deployed, champion.labels, rows, stage),
-            predict(candidate, labels, rows, stage),
+            kind.truths(rows),
+            kind.answers(deployed, champion.labels, rows, stage),
+            kind.answers(candidate, kind.labels(dataset), rows, stage),
         )
-        for rows in (old_test, succession.holdout)
+        for rows in (dataset.test, succession.holdout)
     ]
     return Comparison(champion=champion.version, old_test=outcomes[0], fresh=outcomes[1])
-
-
-def predict(artefact: Artefact, labels: Sequence[str], rows: Sequence[Row], stage: Stage) -> list[str]:
-    """The label that the artefact gives to each row."""
-    logits = artefact.run(texts_of(rows), advance=stage.advance).logits
-    return [labels[int(index)] for index in logits.argmax(axis=1)]
 
 
 def paired_outcome(truth: Sequence[str], champion: Sequence[str], candidate: Sequence[str]) -> PairedOutcome:

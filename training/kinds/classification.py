@@ -1,95 +1,112 @@
-"""Measuring a text classifier as it will be deployed."""
+"""Classification: one label a text."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
+from tokenizers import Tokenizer
 
 from contracts.reference import Integers, Reference
-from training.artefact.onnx_artefact import Artefact, Outputs, Tokenized
-from training.artefact.speed import Speed
+from contracts.task import TaskSpec
+from training.artefact.onnx_artefact import Artefact, Outputs, Tokenized, tokenize
 from training.data.dataset import Dataset
 from training.data.rows import Row
-from training.evaluation.baselines import Floors
+from training.evaluation.baselines import measure_floors
 from training.evaluation.calibration import fit_temperature
-from training.evaluation.evaluate import Evaluation, evaluate
+from training.evaluation.evaluate import evaluate
 from training.evaluation.reference import MAX_ROWS, build_reference, fit_projection
-from training.learning.classifier import TextClassifier, torch_logits
+from training.kinds.kind import Figure, Measured, TaskKind
+from training.learning.base_model import BaseModel
+from training.learning.classifier import TextClassifier, build_classifier, torch_logits
+from training.learning.finetune import Encoded
+from training.learning.network import Network
 from training.progress import Stage
 
-_PROJECTION_ROWS = 2000
+PROJECTION_ROWS = 2000
 # Fewer texts than this are a reference that hardly any test could tell a window from.
-_FEWEST_DRIFTED = 60
+FEWEST_DRIFTED = 60
 
 
-@dataclass(frozen=True)
-class Measured:
-    """What the deployed artefact does on the test set, and the reference that the monitor will compare with."""
+class Classification(TaskKind):
+    """Cross-entropy over labels, judged by accuracy."""
 
-    evaluation: Evaluation
-    fp32_accuracy: float
-    validation_accuracy: float
-    temperature: float
-    reference: Reference
-
-
-def measure(
-    artefact: Artefact,
-    model: TextClassifier,
-    dataset: Dataset,
-    stage: Stage,
-    *,
-    seed: int,
-    drifted: Sequence[Row] = (),
-) -> Measured:
-    """Run the artefact over held-out texts, and the network it came from over the test texts.
-
-    The temperature is fitted on validation, the projection on training texts, everything else is read off the test.
-    The reference is made of validation and test; for a successor of `drifted` held-out texts alone, where there are
-    enough. They are what production sends now: compared with older texts, it would seem to drift for ever.
-    """
-    sample = dataset.train[:_PROJECTION_ROWS]
-    stage.expect(len(sample) + len(dataset.validation) + 2 * len(dataset.test))
-    training = artefact.run(texts_of(sample), advance=stage.advance)
-    validation = artefact.run(texts_of(dataset.validation), advance=stage.advance)
-    test = artefact.run(texts_of(dataset.test), advance=stage.advance)
-    wanted = truth_of(dataset.validation, dataset.labels)
-    truth = truth_of(dataset.test, dataset.labels)
-    temperature = fit_temperature(validation.logits, wanted)
-    production = [artefact.run(texts_of(drifted))] if len(drifted) >= _FEWEST_DRIFTED else []
-    original = torch_logits(model, test.tokenized.ids, advance=stage.advance)
-    return Measured(
-        evaluation=evaluate(test.logits, truth, dataset.labels, temperature),
-        fp32_accuracy=float((original.argmax(axis=1) == truth).mean()),
-        validation_accuracy=float((validation.logits.argmax(axis=1) == wanted).mean()),
-        temperature=temperature,
-        reference=_reference(
-            production or [validation, test],
-            truth_of(drifted, dataset.labels) if production else np.concatenate([wanted, truth]),
-            temperature,
-            training,
-            seed,
-        ),
+    main: ClassVar[Figure] = Figure("accuracy", "accuracy")
+    tiles: ClassVar[tuple[Figure, ...]] = (main, Figure("macro F1", "macro_f1"))
+    rivals: ClassVar[tuple[Figure, ...]] = (
+        Figure("Always the most frequent label", "majority_accuracy"),
+        Figure("TF-IDF and logistic regression", "tfidf_accuracy"),
     )
 
+    def build(self, base: BaseModel, dataset: Dataset, spec: TaskSpec) -> TextClassifier:
+        """A linear layer over the mean of the token states."""
+        return build_classifier(base, len(dataset.labels), spec.train.seed)
 
-def headline(measured: Measured, floors: Floors, speed: Speed, size_bytes: int) -> dict[str, float]:
-    """The figures that the manifest holds and the gate reads: shares are 0..1, sizes in 10^6 bytes."""
-    found = measured.evaluation
-    return {
-        **found.figures,
-        "validation_accuracy": measured.validation_accuracy,
-        "fp32_accuracy": measured.fp32_accuracy,
-        "quantization_drop": measured.fp32_accuracy - found.accuracy,
-        "majority_accuracy": floors.majority,
-        "tfidf_accuracy": floors.tfidf,
-        "beats_tfidf_by": found.accuracy - floors.tfidf,
-        "size_mb": size_bytes / 1e6,
-        "latency_p50_ms": speed.latency_p50_ms,
-        "texts_per_second": speed.texts_per_second,
-    }
+    def encode(self, rows: Sequence[Row], labels: Sequence[str], tokenizer: Tokenizer, spec: TaskSpec) -> Encoded:
+        """Token ids and label indices."""
+        ids = tokenize(tokenizer, self.texts(rows), spec.model.max_tokens).ids
+        return Encoded(ids, truth_of(rows, labels).tolist())
+
+    def measure(
+        self,
+        artefact: Artefact,
+        model: Network,
+        dataset: Dataset,
+        stage: Stage,
+        *,
+        spec: TaskSpec,
+        drifted: Sequence[Row] = (),
+    ) -> Measured:
+        """The temperature is fitted on validation, the projection on training texts, the rest is read off the test.
+
+        A successor's reference is of `drifted` texts alone, where there are enough. They are what production sends
+        now: compared with older texts, it would seem to drift for ever.
+        """
+        sample = dataset.train[:PROJECTION_ROWS]
+        stage.expect(len(sample) + len(dataset.validation) + 2 * len(dataset.test))
+        training = artefact.run(self.texts(sample), advance=stage.advance)
+        validation = artefact.run(self.texts(dataset.validation), advance=stage.advance)
+        test = artefact.run(self.texts(dataset.test), advance=stage.advance)
+        wanted = truth_of(dataset.validation, dataset.labels)
+        truth = truth_of(dataset.test, dataset.labels)
+        temperature = fit_temperature(validation.logits, wanted)
+        production = [artefact.run(self.texts(drifted))] if len(drifted) >= FEWEST_DRIFTED else []
+        original = torch_logits(model, test.tokenized.ids, advance=stage.advance)
+        evaluation = evaluate(test.logits, truth, dataset.labels, temperature)
+        fp32 = float((original.argmax(axis=1) == truth).mean())
+        return Measured(
+            figures={
+                **evaluation.figures,
+                "validation_accuracy": float((validation.logits.argmax(axis=1) == wanted).mean()),
+                "fp32_accuracy": fp32,
+                "quantization_drop": fp32 - evaluation.accuracy,
+            },
+            temperature=temperature,
+            reference=_reference(
+                production or [validation, test],
+                truth_of(drifted, dataset.labels) if production else np.concatenate([wanted, truth]),
+                temperature,
+                training,
+                spec.train.seed,
+            ),
+            rows=evaluation.rows,
+            evaluation=evaluation,
+        )
+
+    def floors(self, dataset: Dataset, measured: Measured) -> dict[str, float]:
+        """The commonest label, and TF-IDF with logistic regression."""
+        floors = measure_floors(dataset.train, dataset.test)
+        return {
+            "majority_accuracy": floors.majority,
+            "tfidf_accuracy": floors.tfidf,
+            "beats_tfidf_by": measured.figures["accuracy"] - floors.tfidf,
+        }
+
+    def answers(self, artefact: Artefact, labels: Sequence[str], rows: Sequence[Row], stage: Stage) -> list[str]:
+        """The label of each row."""
+        logits = artefact.run(self.texts(rows), advance=stage.advance).logits
+        return [labels[int(index)] for index in logits.argmax(axis=1)]
 
 
 def texts_of(rows: Sequence[Row]) -> list[str]:

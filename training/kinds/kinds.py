@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from contracts.task import Kind, TaskSpec
+from training.kinds.classification import Classification
+from training.kinds.kind import TaskKind
 
-from contracts.task import Kind
-from training.kinds.classification import Measured, measure
-from training.learning.base_model import BaseModel
-from training.learning.classifier import TextClassifier, build_classifier
+KINDS: dict[Kind, TaskKind] = {"classification": Classification()}
 
 
-@dataclass(frozen=True)
-class KindSteps:
-    """The steps in which one kind of task differs from another."""
-
-    build: Callable[[BaseModel, int, int], TextClassifier]  # base model, labels, seed
-    measure: Callable[..., Measured]
-
-
-KINDS: dict[Kind, KindSteps] = {"classification": KindSteps(build=build_classifier, measure=measure)}
+def kind_of(spec: TaskSpec) -> TaskKind:
+    """The kind of a task, by its settings."""
+    return KINDS[spec.kind]

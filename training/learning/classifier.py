@@ -1,83 +1,69 @@
-"""The network that is trained: a pre-trained encoder, the mean of its token states, one linear layer."""
+"""Networks that classify: a pre-trained encoder and one linear layer, over the whole text or over each token."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from transformers import AutoModel, PreTrainedModel
-from transformers.utils import logging as transformers_logging
+from transformers import PreTrainedModel
 
 from contracts.errors import BaseModelError
 from contracts.reference import Floats
 from training.learning.base_model import BaseModel
+from training.learning.network import BATCH_AXIS, TOKEN_AXES, Network, load_encoder, mean_state, new_layer
+from training.learning.objective import ONE_LABEL, Objective, pad_batch
 
-_DROPOUT = 0.1
 
-
-class TextClassifier(nn.Module):
+class TextClassifier(Network):
     """The mean over unmasked tokens is both what is classified and what the monitor watches."""
 
-    def __init__(self, encoder: PreTrainedModel, labels: int) -> None:
-        super().__init__()
-        self.encoder = encoder
-        self.config = encoder.config
-        self.dropout = nn.Dropout(_DROPOUT)
-        self.head = nn.Linear(int(encoder.config.hidden_size), labels)
-        nn.init.normal_(self.head.weight, std=0.02)
-        nn.init.zeros_(self.head.bias)
+    def __init__(self, encoder: PreTrainedModel, labels: int, objective: Objective = ONE_LABEL) -> None:
+        super().__init__(encoder, objective)
+        self.head = new_layer(int(encoder.config.hidden_size), labels)
 
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
     ) -> dict[str, Tensor]:
         """[batch, tokens] -> `logits` [batch, labels] and `embedding` [batch, hidden]."""
-        extra = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
-        states = self.encoder(input_ids=input_ids, attention_mask=attention_mask, **extra).last_hidden_state
-        mask = attention_mask.unsqueeze(-1).to(states.dtype)
-        embedding = (states * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1.0)
+        embedding = mean_state(self.states(input_ids, attention_mask, token_type_ids), attention_mask)
         return {"logits": self.head(self.dropout(embedding)), "embedding": embedding}
 
 
-def build_classifier(base: BaseModel, labels: int, seed: int) -> TextClassifier:
-    """Load the encoder (safetensors only) and put a new head on it; the same seed gives the same head.
+class TokenClassifier(Network):
+    """Every token is classified by its own state; the mean is for the monitor alone."""
 
-    Raises BaseModelError when weights of the encoder are missing from the file. A pooling layer, which most
-    checkpoints have and this network does not use, is dropped.
-    """
-    verbosity = transformers_logging.get_verbosity()
-    transformers_logging.set_verbosity_error()
-    try:
-        encoder, info = AutoModel.from_pretrained(
-            base.folder,
-            config=base.config,
-            use_safetensors=True,
-            trust_remote_code=False,
-            local_files_only=True,
-            output_loading_info=True,
-            dtype=torch.float32,
-        )
-    except Exception as error:
-        # safetensors has an exception class of its own; a config of wrong types raises TypeError or KeyError.
-        raise BaseModelError(
-            f"Base model {base.name}: its weights in {base.folder} cannot be loaded ({error}). Fetch it again."
-        ) from error
-    finally:
-        transformers_logging.set_verbosity(verbosity)
-    missing = sorted(key for key in info["missing_keys"] if not key.startswith("pooler."))
-    if missing or info["mismatched_keys"]:
-        raise BaseModelError(
-            f"Base model {base.name}: the weights in {base.folder} do not fit its config.json; missing or of another "
-            f"shape: {', '.join(map(str, [*missing, *info['mismatched_keys']][:3]))}. Fetch it again."
-        )
-    if getattr(encoder, "pooler", None) is not None:
-        encoder.pooler = None
+    outputs: ClassVar[Mapping[str, Mapping[int, str]]] = {"logits": TOKEN_AXES, "embedding": BATCH_AXIS}
+
+    def __init__(self, encoder: PreTrainedModel, labels: int, objective: Objective) -> None:
+        super().__init__(encoder, objective)
+        self.head = new_layer(int(encoder.config.hidden_size), labels)
+
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """[batch, tokens] -> `logits` [batch, tokens, labels] and `embedding` [batch, hidden]."""
+        states = self.states(input_ids, attention_mask, token_type_ids)
+        return {"logits": self.head(self.dropout(states)), "embedding": mean_state(states, attention_mask)}
+
+
+def build_classifier(base: BaseModel, labels: int, seed: int, objective: Objective = ONE_LABEL) -> TextClassifier:
+    """Load the encoder and put a new head on it; the same seed gives the same head. Raises BaseModelError."""
+    encoder = load_encoder(base)
     torch.manual_seed(seed)
-    return TextClassifier(encoder, labels)
+    return TextClassifier(encoder, labels, objective)
 
 
-def freeze_layers(model: TextClassifier, *, embeddings: bool, layers: int) -> None:
+def build_token_classifier(base: BaseModel, labels: int, seed: int, objective: Objective) -> TokenClassifier:
+    """As `build_classifier`, with a head for each token. With two outputs it is the network of question answering."""
+    encoder = load_encoder(base)
+    torch.manual_seed(seed)
+    return TokenClassifier(encoder, labels, objective)
+
+
+def freeze_layers(model: Network, *, embeddings: bool, layers: int) -> None:
     """Keep embeddings, and so many layers from the bottom, as they are; the optimizer never sees them."""
     if embeddings:
         model.encoder.embeddings.requires_grad_(False)
@@ -90,7 +76,7 @@ def layer_count(base: BaseModel) -> int:
     return 0 if base.architecture == "albert" else int(base.config.num_hidden_layers)
 
 
-def encoder_layers(model: TextClassifier) -> nn.ModuleList:
+def encoder_layers(model: Network) -> nn.ModuleList:
     """The stack of blocks, from the bottom; empty for ALBERT, whose blocks share their weights."""
     architecture = str(model.config.model_type)
     path = {"albert": None, "distilbert": "transformer.layer", "modernbert": "layers"}.get(
@@ -104,28 +90,37 @@ def encoder_layers(model: TextClassifier) -> nn.ModuleList:
     return found
 
 
-def pad_batch(rows: Sequence[Sequence[int]]) -> dict[str, Tensor]:
-    """To the longest of the batch; what stands in masked places does not matter, so zeros do."""
-    longest = max(len(ids) for ids in rows)
-    ids = torch.zeros((len(rows), longest), dtype=torch.long)
-    mask = torch.zeros((len(rows), longest), dtype=torch.long)
-    for row, tokens in enumerate(rows):
-        ids[row, : len(tokens)] = torch.tensor(tokens, dtype=torch.long)
-        mask[row, : len(tokens)] = 1
-    return {"input_ids": ids, "attention_mask": mask}
-
-
 def torch_logits(
-    model: TextClassifier, rows: Sequence[Sequence[int]], *, advance: Callable[[int], None], batch: int = 64
+    model: Network,
+    rows: Sequence[Sequence[int]],
+    *,
+    segments: Sequence[Sequence[int]] | None = None,
+    advance: Callable[[int], None],
+    batch: int = 64,
 ) -> Floats:
-    """[n, labels] logits of the network itself, in fp32, in batches of similar length."""
-    order = np.argsort([len(ids) for ids in rows], kind="stable")
-    found = []
+    """[n, labels] logits of a network that classifies whole texts, in fp32, in batches of similar length."""
+    return np.stack(torch_outputs(model, rows, "logits", segments=segments, advance=advance, batch=batch))
+
+
+def torch_outputs(
+    model: Network,
+    rows: Sequence[Sequence[int]],
+    output: str,
+    *,
+    segments: Sequence[Sequence[int]] | None = None,
+    advance: Callable[[int], None],
+    batch: int = 64,
+) -> list[Floats]:
+    """One output of the network itself for each row, in fp32; of outputs a token, those of the row's own tokens."""
+    order = [int(index) for index in np.argsort([len(ids) for ids in rows], kind="stable")]
+    found: dict[int, Floats] = {}
     model.eval()
     with torch.inference_mode():
         for start in range(0, len(order), batch):
-            chosen = [rows[index] for index in order[start : start + batch]]
-            found.append(model(**pad_batch(chosen))["logits"].numpy())
+            chosen = order[start : start + batch]
+            kept = None if segments is None else [segments[index] for index in chosen]
+            given = model(**pad_batch([rows[index] for index in chosen], kept))[output].numpy()
+            for index, values in zip(chosen, given, strict=True):
+                found[index] = values[: len(rows[index])] if given.ndim == 3 else values
             advance(len(chosen))
-    logits: Floats = np.concatenate(found)[np.argsort(order, kind="stable")]
-    return logits
+    return [found[index] for index in range(len(rows))]

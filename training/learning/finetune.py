@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.utils.data import Dataset
 from transformers import (
     EvalPrediction,
@@ -25,36 +24,52 @@ from transformers import (
 
 from contracts.errors import TrainingError
 from contracts.task import TrainSpec
-from training.learning.classifier import TextClassifier, pad_batch
+from training.learning.network import Network
+from training.learning.objective import LossSettings, Objective
 from training.learning.precision import this_cpu, trains_in_bf16
 from training.progress import Stage
 
-_SOFTENING = 2.0  # temperature of soft labels; Hinton et al. 2015, arXiv 1503.02531, section 2
 _EVALUATION_BATCH = 64
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """n texts as token ids, with the index of each one's label."""
+    """n texts as token ids, with what is to be learned of each: of a label a text, its index."""
 
     ids: Sequence[Sequence[int]]
-    labels: Sequence[int]
+    labels: Sequence[Any]
+    segments: Sequence[Sequence[int]] | None = None  # token type ids, where a text is made of several
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def first(self, count: int) -> Encoded:
+        """The first so many of them."""
+        segments = None if self.segments is None else self.segments[:count]
+        return Encoded(self.ids[:count], self.labels[:count], segments)
+
+    def row(self, index: int) -> dict[str, Any]:
+        """One of them, as an objective makes batches of."""
+        row = {"input_ids": self.ids[index], "labels": self.labels[index]}
+        if self.segments is not None:
+            row["token_type_ids"] = self.segments[index]
+        return row
 
 
 @dataclass(frozen=True)
 class Teacher:
     """A model whose probabilities are learned beside the true labels, with this weight, 0..1."""
 
-    model: TextClassifier
+    model: Network
     weight: float
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """One pass over the training texts, and what validation said afterwards."""
+    """One pass over the training texts, and what validation said afterwards.
+
+    `validation_accuracy` is the objective's score, whatever its name.
+    """
 
     number: int
     train_loss: float
@@ -63,7 +78,7 @@ class Epoch:
 
 
 def fine_tune(
-    model: TextClassifier,
+    model: Network,
     train: Encoded,
     validation: Encoded,
     recipe: TrainSpec,
@@ -71,11 +86,12 @@ def fine_tune(
     folder: Path,
     stage: Stage,
     teacher: Teacher | None = None,
+    watch: Callable[[Epoch], None] | None = None,
 ) -> list[Epoch]:
     """Train in place and leave the weights of the best epoch in the model, on the CPU; returns all epochs.
 
-    `folder` is for the Trainer's own files; no checkpoints are written. Raises TrainingError when a loss is no
-    finite number, naming the step.
+    `folder` is for the Trainer's own files; no checkpoints are written. `watch` is told each epoch as it ends, and
+    may stop the training by raising. Raises TrainingError when a loss is no finite number, naming the step.
     """
     on_cpu = not (torch.cuda.is_available() or torch.backends.mps.is_available())
     arguments = TrainingArguments(
@@ -102,19 +118,21 @@ def fine_tune(
         log_level="error",
         report_to=[],
     )
-    best = _BestEpoch(model, recipe.patience, stage)
-    trainer = _ClassifierTrainer(
+    objective = model.objective
+    best = _BestEpoch(model, recipe.patience, stage, watch)
+    trainer = _ObjectiveTrainer(
         model=model,
         args=arguments,
         train_dataset=_Rows(train),
         eval_dataset=_Rows(validation),
-        data_collator=_collate,
-        compute_metrics=_accuracy,
+        data_collator=objective.collate,
+        compute_metrics=lambda found: _score(objective, found),
         callbacks=[best],
+        objective=objective,
         teacher=teacher,
-        label_smoothing=recipe.label_smoothing,
+        settings=LossSettings(label_smoothing=recipe.label_smoothing),
     )
-    trainer.train(ignore_keys_for_eval=["embedding"])
+    trainer.train(ignore_keys_for_eval=[name for name in ("logits", "embedding") if name != objective.output])
     # In bfloat16 the Trainer wraps the model's forward, which an export cannot trace.
     trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
     best.restore()
@@ -130,27 +148,24 @@ class _Rows(Dataset[dict[str, Any]]):
         return len(self._encoded)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        return {"input_ids": self._encoded.ids[index], "labels": self._encoded.labels[index]}
+        return self._encoded.row(index)
 
 
-def _collate(rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
-    labels = torch.tensor([row["labels"] for row in rows], dtype=torch.long)
-    return {**pad_batch([row["input_ids"] for row in rows]), "labels": labels}
+def _score(objective: Objective, prediction: EvalPrediction) -> dict[str, float]:
+    return {"score": objective.score([np.asarray(prediction.predictions)], [np.asarray(prediction.label_ids)])}
 
 
-def _accuracy(prediction: EvalPrediction) -> dict[str, float]:
-    predicted = np.asarray(prediction.predictions).argmax(axis=-1)
-    return {"accuracy": float((predicted == np.asarray(prediction.label_ids)).mean())}
+class _ObjectiveTrainer(Trainer):
+    """An objective's loss, with a teacher's soft labels where there is one; stops at a loss that is no number."""
 
-
-class _ClassifierTrainer(Trainer):
-    """Cross-entropy, with a teacher's soft labels where there is one; stops at a loss that is no number."""
-
-    def __init__(self, *, teacher: Teacher | None, label_smoothing: float, **options: Any) -> None:
+    def __init__(
+        self, *, objective: Objective, teacher: Teacher | None, settings: LossSettings, **options: Any
+    ) -> None:
         super().__init__(**options)
         Trainer.remove_callback(self, PrinterCallback)
+        self._objective = objective
         self._teacher = teacher
-        self._smoothing = label_smoothing
+        self._settings = settings
         if teacher is not None:
             teacher.model.to(self.args.device).eval()
 
@@ -163,14 +178,15 @@ class _ClassifierTrainer(Trainer):
     ) -> Any:
         labels = inputs.pop("labels")
         outputs = model(**inputs)
+        found = outputs[self._objective.output]
         if not model.training:
-            loss = functional.cross_entropy(outputs["logits"], labels)
+            loss = self._objective.loss(found, labels, LossSettings())
             return (loss, {"loss": loss, **outputs}) if return_outputs else loss
-        loss = functional.cross_entropy(outputs["logits"], labels, label_smoothing=self._smoothing)
-        if self._teacher is not None:
+        loss = self._objective.loss(found, labels, self._settings)
+        if self._teacher is not None and self._objective.soft_loss is not None:
             with torch.no_grad():
-                taught = self._teacher.model(**inputs)["logits"]
-            soft = soft_label_loss(outputs["logits"], taught)
+                taught = self._teacher.model(**inputs)[self._objective.output]
+            soft = self._objective.soft_loss(found, taught, labels)
             loss = (1 - self._teacher.weight) * loss + self._teacher.weight * soft
         if not math.isfinite(float(loss.detach())):
             raise TrainingError(
@@ -181,21 +197,22 @@ class _ClassifierTrainer(Trainer):
         return loss
 
 
-def soft_label_loss(logits: Tensor, taught: Tensor) -> Tensor:
-    """Kullback-Leibler divergence of softened distributions, scaled by the temperature squared (Hinton et al. 2015)."""
-    student = functional.log_softmax(logits / _SOFTENING, dim=-1)
-    teacher = functional.log_softmax(taught / _SOFTENING, dim=-1)
-    return functional.kl_div(student, teacher, reduction="batchmean", log_target=True) * _SOFTENING**2
-
-
 class _BestEpoch(TrainerCallback):
     """Keeps the best epoch's weights in memory, stops when it was too long ago, moves the bar."""
 
-    def __init__(self, model: TextClassifier, patience: int, stage: Stage) -> None:
+    def __init__(
+        self,
+        model: Network,
+        patience: int,
+        stage: Stage,
+        watch: Callable[[Epoch], None] | None,
+    ) -> None:
         self.epochs: list[Epoch] = []
         self._model = model
         self._patience = patience
         self._stage = stage
+        self._watch = watch
+        self._score_name = model.objective.score_name
         self._best: tuple[float, float] | None = None
         self._best_number = 0
         self._weights: dict[str, Tensor] = {}
@@ -228,12 +245,14 @@ class _BestEpoch(TrainerCallback):
     ) -> None:
         found = metrics or {}
         number = len(self.epochs) + 1
-        epoch = Epoch(number, self._train_loss, float(found["eval_loss"]), float(found["eval_accuracy"]))
+        epoch = Epoch(number, self._train_loss, float(found["eval_loss"]), float(found["eval_score"]))
         self.epochs.append(epoch)
         self._stage.line(
             f"epoch {number}/{math.ceil(args.num_train_epochs)}: loss {epoch.train_loss:.3f}, "
-            f"validation loss {epoch.validation_loss:.3f}, accuracy {epoch.validation_accuracy:.4f}"
+            f"validation loss {epoch.validation_loss:.3f}, {self._score_name} {epoch.validation_accuracy:.4f}"
         )
+        if self._watch is not None:
+            self._watch(epoch)
         reached = (epoch.validation_accuracy, -epoch.validation_loss)
         if self._best is None or reached > self._best:
             if self._best is None or reached[0] > self._best[0]:
@@ -241,7 +260,7 @@ class _BestEpoch(TrainerCallback):
             self._best = reached
             self._weights = {name: value.detach().clone() for name, value in self._model.state_dict().items()}
         if number - self._best_number >= self._patience and number < args.num_train_epochs:
-            self._stage.line(f"stopped early: no better validation accuracy since epoch {self._best_number}")
+            self._stage.line(f"stopped early: no better validation {self._score_name} since epoch {self._best_number}")
             control.should_training_stop = True
 
     def restore(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,22 +10,22 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from contracts.task import TaskSpec
-from training.artefact.onnx_artefact import tokenize
 from training.data.dataset import Dataset
-from training.kinds.classification import texts_of, truth_of
-from training.kinds.kinds import KINDS
+from training.kinds.kinds import kind_of
 from training.learning.base_model import BaseModel
-from training.learning.classifier import TextClassifier, freeze_layers
+from training.learning.classifier import freeze_layers
 from training.learning.finetune import Encoded, Epoch, Teacher, fine_tune
+from training.learning.network import Network
 from training.learning.prune import Pruning, prune
 from training.progress import Progress
+from training.recipes.recipes import RECIPES
 
 
 @dataclass(frozen=True)
 class Learned:
     """The network, and how it came about."""
 
-    model: TextClassifier
+    model: Network
     epochs: tuple[Epoch, ...]
     recovery: tuple[Epoch, ...]  # after pruning; empty without it
     pruning: Pruning | None
@@ -32,23 +33,34 @@ class Learned:
 
 
 def learn(
-    spec: TaskSpec, base: BaseModel, dataset: Dataset, tokenizer: Tokenizer, *, folder: Path, progress: Progress
+    spec: TaskSpec,
+    base: BaseModel,
+    dataset: Dataset,
+    tokenizer: Tokenizer,
+    *,
+    folder: Path,
+    progress: Progress,
+    watch: Callable[[Epoch], None] | None = None,
 ) -> Learned:
-    """Train with everything fixed by the task's seed; `folder` is for files that nobody needs afterwards."""
-    kind = KINDS[spec.kind]
+    """Train with everything fixed by the task's seed; `folder` is for files that nobody needs afterwards.
+
+    `watch` is told each epoch of the recipe as it ends, and may stop the training by raising.
+    """
+    kind = kind_of(spec)
+    labels = kind.labels(dataset)
     with progress.stage("tokenize", "Tokenizing") as stage:
         stage.expect(2)
         encoded = []
         for rows in (dataset.train, dataset.validation):
-            ids = tokenize(tokenizer, texts_of(rows), spec.model.max_tokens).ids
-            encoded.append(Encoded(ids, truth_of(rows, dataset.labels).tolist()))
+            encoded.append(kind.encode(rows, labels, tokenizer, spec))
             stage.advance()
     train, validation = encoded
 
     with progress.stage("train", f"Fine-tuning {base.name}") as stage:
-        model = kind.build(base, len(dataset.labels), spec.train.seed)
+        model = kind.build(base, dataset, spec)
         freeze_layers(model, embeddings=spec.model.freeze_embeddings, layers=spec.model.freeze_layers)
-        epochs = fine_tune(model, train, validation, spec.train, folder=folder, stage=stage)
+        recipe = RECIPES[spec.train.recipe]
+        epochs = recipe(model, train, validation, spec.train, folder=folder, stage=stage, watch=watch)
     if not spec.prune.enabled:
         return Learned(model, tuple(epochs), (), None, validation)
 
@@ -56,6 +68,6 @@ def learn(
         teacher = Teacher(deepcopy(model), spec.prune.distil_weight)
         pruning = prune(model, spec.prune, train, validation, stage)
     with progress.stage("recover", "Recovering from pruning, with the unpruned model as teacher") as stage:
-        recipe = spec.train.model_copy(update={"epochs": spec.prune.recovery_epochs})
-        recovery = fine_tune(model, train, validation, recipe, folder=folder, stage=stage, teacher=teacher)
+        short = spec.train.model_copy(update={"epochs": spec.prune.recovery_epochs})
+        recovery = fine_tune(model, train, validation, short, folder=folder, stage=stage, teacher=teacher)
     return Learned(model, tuple(epochs), tuple(recovery), pruning, validation)

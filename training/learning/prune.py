@@ -12,13 +12,14 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from contracts.errors import TrainingError
 from contracts.task import PruneSpec
 from training.learning.base_model import BaseModel
-from training.learning.classifier import TextClassifier, encoder_layers, layer_count, pad_batch
+from training.learning.classifier import encoder_layers, layer_count
 from training.learning.finetune import Encoded
+from training.learning.network import Network
+from training.learning.objective import LossSettings
 from training.progress import Stage
 
 PRUNABLE = ("bert", "camembert", "distilbert", "electra", "roberta", "xlm-roberta")
@@ -54,7 +55,7 @@ def check_prunable(base: BaseModel, spec: PruneSpec) -> None:
         )
 
 
-def prune(model: TextClassifier, spec: PruneSpec, train: Encoded, validation: Encoded, stage: Stage) -> Pruning:
+def prune(model: Network, spec: PruneSpec, train: Encoded, validation: Encoded, stage: Stage) -> Pruning:
     """Remove layers, then columns, in place; `model.config` says the new sizes. The model is on the CPU."""
     model.eval()
     layers = encoder_layers(model)
@@ -75,7 +76,7 @@ class _FeedForward:
     narrow: nn.Linear
 
 
-def _drop_layers(model: TextClassifier, count: int, probe: Encoded, stage: Stage) -> tuple[list[int], list[float]]:
+def _drop_layers(model: Network, count: int, probe: Encoded, stage: Stage) -> tuple[list[int], list[float]]:
     layers = encoder_layers(model)
     numbers = list(range(len(layers)))
     dropped: list[int] = []
@@ -105,7 +106,7 @@ def _skipping(layers: nn.ModuleList, index: int) -> Iterator[None]:
         layers.insert(index, layer)
 
 
-def _narrow(model: TextClassifier, columns: int, probe: Encoded) -> None:
+def _narrow(model: Network, columns: int, probe: Encoded) -> None:
     """Keep each layer's most important columns, in their order."""
     blocks = [_feed_forward(layer) for layer in encoder_layers(model)]
     importance = _column_importance(model, blocks, probe)
@@ -116,7 +117,7 @@ def _narrow(model: TextClassifier, columns: int, probe: Encoded) -> None:
     setattr(model.config, attribute, columns)
 
 
-def _column_importance(model: TextClassifier, blocks: Sequence[_FeedForward], probe: Encoded) -> list[Tensor]:
+def _column_importance(model: Network, blocks: Sequence[_FeedForward], probe: Encoded) -> list[Tensor]:
     """Per block, [columns]: the mean over texts of |sum over tokens of activation x its gradient of the loss|."""
     totals = [torch.zeros(block.widen.out_features) for block in blocks]
     activations: dict[int, Tensor] = {}
@@ -132,9 +133,9 @@ def _column_importance(model: TextClassifier, blocks: Sequence[_FeedForward], pr
     model.requires_grad_(True)
     handles = [watch(number) for number in range(len(blocks))]
     try:
-        for batch, labels in _batches(probe):
-            loss = functional.cross_entropy(model(**batch)["logits"], labels, reduction="sum")
-            loss.backward()
+        for batch, labels in _batches(model, probe):
+            loss = model.objective.loss(model(**batch)[model.objective.output], labels, LossSettings())
+            (loss * len(labels)).backward()
             for number, total in enumerate(totals):
                 gradient = activations[number].grad
                 if gradient is not None:
@@ -173,19 +174,21 @@ def _kept_columns(before: int, share: float) -> int:
 
 def _probe(encoded: Encoded) -> Encoded:
     """The first rows, which are as good as shuffled."""
-    return Encoded(encoded.ids[:_PROBE_ROWS], encoded.labels[:_PROBE_ROWS])
+    return encoded.first(_PROBE_ROWS)
 
 
-def _loss(model: TextClassifier, probe: Encoded) -> float:
+def _loss(model: Network, probe: Encoded) -> float:
     total = 0.0
     with torch.inference_mode():
-        for batch, labels in _batches(probe):
-            total += float(functional.cross_entropy(model(**batch)["logits"], labels, reduction="sum"))
+        for batch, labels in _batches(model, probe):
+            loss = model.objective.loss(model(**batch)[model.objective.output], labels, LossSettings())
+            total += float(loss) * len(labels)
     return total / len(probe)
 
 
-def _batches(encoded: Encoded) -> Iterator[tuple[dict[str, Tensor], Tensor]]:
+def _batches(model: Network, encoded: Encoded) -> Iterator[tuple[dict[str, Tensor], Tensor]]:
     order = sorted(range(len(encoded)), key=lambda index: len(encoded.ids[index]))
     for start in range(0, len(order), _BATCH):
-        chosen = order[start : start + _BATCH]
-        yield pad_batch([encoded.ids[i] for i in chosen]), torch.tensor([encoded.labels[i] for i in chosen])
+        inputs = model.objective.collate([encoded.row(index) for index in order[start : start + _BATCH]])
+        labels = inputs.pop("labels")
+        yield inputs, labels

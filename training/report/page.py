@@ -8,6 +8,8 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from training.kinds.kind import TaskKind
+from training.kinds.kinds import kind_of
 from training.learning.finetune import Epoch
 from training.report.charts import Series, line_chart, reliability_diagram
 from training.report.story import Story
@@ -55,7 +57,8 @@ def report_html(story: Story) -> str:
     )
     manifest, found, learned = story.manifest, story.measured.evaluation, story.learned
     epochs = _numbered(learned.epochs, learned.recovery)
-    figures = manifest.metrics
+    figures, kind = manifest.metrics, kind_of(manifest.spec)
+    score_name = learned.model.objective.score_name
     return environment.get_template("page.html.j2").render(
         task=manifest.task,
         labels=manifest.labels,
@@ -63,10 +66,13 @@ def report_html(story: Story) -> str:
         lineage=manifest.lineage,
         found=found,
         temperature=manifest.temperature,
-        tiles=_tiles(figures),
+        test_rows=story.measured.rows,
+        score_name=score_name,
+        tiles=_tiles(kind, figures),
         gate=manifest.gate,
-        ladder=_ladder(figures),
-        beats=_beats(figures["beats_tfidf_by"]),
+        main=kind.main.title,
+        ladder=_ladder(kind, figures),
+        beats=_beats(kind, figures),
         comparison=manifest.comparison,
         loss_chart=line_chart(
             [
@@ -77,15 +83,21 @@ def report_html(story: Story) -> str:
             percent=False,
         ),
         accuracy_chart=line_chart(
-            [Series("validation accuracy", "first", [(e.number, e.validation_accuracy) for e in epochs])],
+            [
+                Series(
+                    f"validation {learned.model.objective.score_name}",
+                    "first",
+                    [(e.number, e.validation_accuracy) for e in epochs],
+                )
+            ],
             x_label="epoch",
             percent=True,
         ),
         pruned_after=len(learned.epochs) if learned.recovery else None,
-        reliability_chart=reliability_diagram(found.reliability),
-        confusions=found.confusions[:_PAIRS],
-        hidden_confusions=max(0, len(found.confusions) - _PAIRS),
-        scores=sorted(found.labels, key=lambda score: (score.rows == 0, score.f1, score.label)),
+        reliability_chart=reliability_diagram(found.reliability) if found else None,
+        confusions=found.confusions[:_PAIRS] if found else (),
+        hidden_confusions=max(0, len(found.confusions) - _PAIRS) if found else 0,
+        scores=sorted(found.labels if found else (), key=lambda score: (score.rows == 0, score.f1, score.label)),
         origin=_origin(story),
         stages=_stages(story.seconds),
         warnings=story.dataset.warnings,
@@ -105,10 +117,9 @@ def _numbered(epochs: tuple[Epoch, ...], recovery: tuple[Epoch, ...]) -> list[Ep
     ]
 
 
-def _tiles(figures: dict[str, float]) -> list[_Tile]:
+def _tiles(kind: TaskKind, figures: dict[str, float]) -> list[_Tile]:
     return [
-        _Tile("accuracy", _percent(figures["accuracy"])),
-        _Tile("macro F1", _percent(figures["macro_f1"])),
+        *(_Tile(figure.title, _percent(figures[figure.name])) for figure in kind.tiles),
         _Tile("lost by quantization", _points(figures["quantization_drop"])),
         _Tile("model size", f"{figures['size_mb']:.1f} MB"),
         _Tile("one text, median, one core", f"{figures['latency_p50_ms']:.2f} ms"),
@@ -121,19 +132,21 @@ def _points(share: float) -> str:
     return f"{100 * share:.2f} pts"
 
 
-def _ladder(figures: dict[str, float]) -> list[_Rung]:
+def _ladder(kind: TaskKind, figures: dict[str, float]) -> list[_Rung]:
     return [
-        _Rung("Always the most frequent label", figures["majority_accuracy"], "quiet"),
-        _Rung("TF-IDF and logistic regression", figures["tfidf_accuracy"], "quiet"),
-        _Rung("This model, fp32 in torch", figures["fp32_accuracy"], "quiet"),
-        _Rung("This model, as served (int8)", figures["accuracy"], ""),
+        *(_Rung(rival.title, figures[rival.name], "quiet") for rival in kind.rivals),
+        _Rung("This model, fp32 in torch", figures[f"fp32_{kind.main.name}"], "quiet"),
+        _Rung("This model, as served (int8)", figures[kind.main.name], ""),
     ]
 
 
-def _beats(gain: float) -> str:
+def _beats(kind: TaskKind, figures: dict[str, float]) -> str:
+    rival = kind.rivals[-1]
+    gain = figures[kind.main.name] - figures[rival.name]
     if gain > 0:
-        return f"It beats TF-IDF by {_points(gain)}."
-    return f"It does not beat TF-IDF ({_points(gain)}): train longer, or ask whether this task needs a neural model."
+        return f"It beats {rival.title} by {_points(gain)}."
+    told = f"It does not beat {rival.title} ({_points(gain)})"
+    return f"{told}: train longer, or ask whether this task needs a neural model."
 
 
 def _origin(story: Story) -> list[tuple[str, str]]:

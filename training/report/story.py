@@ -11,7 +11,7 @@ from contracts.release import Manifest
 from training.data.dataset import Dataset
 from training.evaluation.bootstrap import CONFIDENCE, RESAMPLES
 from training.evaluation.evaluate import Evaluation
-from training.kinds.classification import Measured
+from training.kinds.kind import Measured
 from training.learning.learn import Learned
 
 _LARGEST_MATRIX = 200
@@ -39,7 +39,8 @@ def metrics_json(story: Story) -> str:
         "gate": [verdict.model_dump() for verdict in manifest.gate],
         "temperature": manifest.temperature,
         "comparison": manifest.comparison.model_dump() if manifest.comparison else None,
-        **_details(found),
+        **(_details(found) if found else {}),
+        **story.measured.details,
         "epochs": [asdict(epoch) for epoch in learned.epochs],
         "recovery_epochs": [asdict(epoch) for epoch in learned.recovery],
         "pruning": asdict(learned.pruning) if learned.pruning else None,

@@ -64,9 +64,9 @@ def test_every_architecture_exports_to_a_graph_that_agrees_with_torch(architectu
     assert check_agreement(model, artefact, rows(7)) < 1e-4
     assert check_agreement(model, artefact, rows(1, seed=2)) < 1e-4
     quantize(tmp_path / "model.onnx", tmp_path / "int8.onnx", model.config, "avx512_vnni")
-    logits, embedding = load(tmp_path / "int8.onnx").forward(rows(5))
-    assert logits.shape == (5, 3)
-    assert embedding.shape == (5, 32)
+    found = load(tmp_path / "int8.onnx").forward(rows(5))
+    assert found["logits"].shape == (5, 3)
+    assert found["embedding"].shape == (5, 32)
 
 
 def test_padding_and_the_order_of_texts_change_nothing(tmp_path: Path, load) -> None:
@@ -115,6 +115,6 @@ def test_quantized_graphs_are_smaller_and_close(scheme: str, tmp_path: Path, loa
     export_onnx(model, tmp_path / "model.onnx")
     quantize(tmp_path / "model.onnx", tmp_path / "int8.onnx", model.config, scheme)
     assert (tmp_path / "int8.onnx").stat().st_size < (tmp_path / "model.onnx").stat().st_size
-    found, _ = load(tmp_path / "int8.onnx").forward(rows(6))
-    expected, _ = load(tmp_path / "model.onnx").forward(rows(6))
+    found = load(tmp_path / "int8.onnx").forward(rows(6))["logits"]
+    expected = load(tmp_path / "model.onnx").forward(rows(6))["logits"]
     assert np.abs(found - expected).max() < 0.1 * max(1.0, np.abs(expected).max())

@@ -18,7 +18,8 @@ from training.artefact.onnx_artefact import tokenize
 from training.artefact.tokenizer import write_tokenizer
 from training.learning.base_model import resolve
 from training.learning.classifier import TextClassifier, build_classifier, encoder_layers, freeze_layers
-from training.learning.finetune import Encoded, Teacher, fine_tune, soft_label_loss
+from training.learning.finetune import Encoded, Teacher, fine_tune
+from training.learning.objective import soft_label_loss
 from training.learning.prune import prune
 from training.progress import Progress, Stage
 

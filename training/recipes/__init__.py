@@ -1,0 +1,1 @@
+"""Ways to learn beside plain fine-tuning."""

@@ -1,0 +1,176 @@
+"""Learning from 8 to 64 texts a label: draw the labels apart in the embedding, then put a linear head on it.
+
+In the manner of SetFit (Tunstall et al. 2022, arXiv 2209.11055), whose pairs are here all pairs of a batch: for the
+same number of texts run through the encoder that is `batch_size` times as many pairs.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_model, save_model
+from torch import nn
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import LambdaLR
+
+from contracts.errors import TrainingError
+from contracts.reference import Floats
+from contracts.task import TrainSpec
+from training.learning.classifier import TextClassifier
+from training.learning.finetune import Encoded, Epoch
+from training.learning.network import Network
+from training.learning.objective import pad_batch
+from training.learning.precision import this_cpu, trains_in_bf16
+from training.progress import Stage
+from training.recipes.linear_head import LinearHead, fit_head
+from training.recipes.pairs import batches_of_pairs, contrastive_loss
+
+_EVALUATION_BATCH = 64
+_LONGEST_GRADIENT = 1.0  # the norm above which a step's gradient is cut, as the Trainer does
+
+
+def contrast(
+    model: Network,
+    train: Encoded,
+    validation: Encoded,
+    recipe: TrainSpec,
+    *,
+    folder: Path,
+    stage: Stage,
+    watch: Callable[[Epoch], None] | None = None,
+) -> list[Epoch]:
+    """Train the encoder by pairs and fit its head after each epoch; leaves the best epoch's weights in the model.
+
+    The learning rate rises and falls linearly, as in fine-tuning. The best weights are kept in `folder` meanwhile.
+    Raises TrainingError when a loss is no finite number, naming the step.
+    """
+    if not isinstance(model, TextClassifier):
+        raise TrainingError(
+            '[train] recipe = "contrastive" is for classification, and this task is of another kind. Remove it.'
+        )
+    model.to("cuda" if torch.cuda.is_available() else "cpu")
+    rng = random.Random(recipe.seed)
+    torch.manual_seed(recipe.seed)
+    # Groups of texts are the same in number every epoch, whichever texts they are of.
+    steps = recipe.epochs * len(_batches(train, recipe, random.Random(recipe.seed)))
+    drawing = _Drawing(model, recipe, steps)
+    stage.expect(steps)
+    epochs: list[Epoch] = []
+    best: Epoch | None = None
+    kept = folder / "best.safetensors"
+    for number in range(1, recipe.epochs + 1):
+        model.train()
+        losses = []
+        for batch in _batches(train, recipe, rng):
+            losses.append(drawing.step([train.ids[row] for row in batch], [train.labels[row] for row in batch]))
+            stage.advance()
+        head = _fit_head(model, train, validation)
+        head.write_to(model.head)
+        epoch = Epoch(number, sum(losses) / len(losses), head.validation_loss, head.validation_accuracy)
+        epochs.append(epoch)
+        stage.line(
+            f"epoch {number}/{recipe.epochs}: contrastive loss {epoch.train_loss:.3f}, "
+            f"validation loss {epoch.validation_loss:.3f}, accuracy {epoch.validation_accuracy:.4f}"
+        )
+        if watch is not None:
+            watch(epoch)
+        if best is None or _rank(epoch) > _rank(best):
+            best = epoch
+            save_model(model, str(kept))
+        elif number - best.number >= recipe.patience and number < recipe.epochs:
+            stage.line(f"stopped early: no better validation accuracy since epoch {best.number}")
+            break
+    load_model(model, kept)
+    kept.unlink()
+    model.to("cpu").eval()
+    return epochs
+
+
+class _Drawing:
+    """The optimizer that draws texts of one label together and others apart, batch by batch."""
+
+    def __init__(self, model: TextClassifier, recipe: TrainSpec, steps: int) -> None:
+        self._model = model
+        self._recipe = recipe
+        self._device = next(model.parameters()).device
+        self._bf16 = trains_in_bf16(recipe, on_cpu=self._device.type == "cpu", cpu_info=this_cpu())
+        self._optimizer = AdamW(_parameter_groups(model.encoder, recipe.weight_decay), lr=recipe.learning_rate)
+        self._schedule = LambdaLR(self._optimizer, _linear(steps, math.ceil(steps * recipe.warmup_ratio)))
+
+    def step(self, ids: Sequence[Sequence[int]], labels: Sequence[int]) -> float:
+        """Learn from one batch; returns its loss."""
+        inputs = {name: value.to(self._device) for name, value in pad_batch(ids).items()}
+        with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self._bf16):
+            embedding = self._model(**inputs)["embedding"]
+        truth = torch.tensor(labels, device=self._device)
+        loss = contrastive_loss(embedding, truth, self._recipe.contrastive.temperature)
+        found = float(loss.detach())
+        if not math.isfinite(found):
+            raise TrainingError(
+                f"Training stopped at step {self._schedule.last_epoch + 1}: the loss is {found}, expected a finite "
+                f"number. Lower `learning_rate` in [train] (it is {self._recipe.learning_rate:g}), or use another "
+                "base model if this happens at step 1."
+            )
+        torch.autograd.backward(loss)
+        nn.utils.clip_grad_norm_(self._model.encoder.parameters(), _LONGEST_GRADIENT)
+        self._optimizer.step()
+        self._schedule.step()
+        self._optimizer.zero_grad(set_to_none=True)
+        return found
+
+
+def embed(model: TextClassifier, encoded: Encoded) -> Floats:
+    """[n, hidden] embeddings, in fp32, in batches of similar length."""
+    device = next(model.parameters()).device
+    order = np.argsort([len(ids) for ids in encoded.ids], kind="stable")
+    found = []
+    model.eval()
+    with torch.inference_mode():
+        for start in range(0, len(order), _EVALUATION_BATCH):
+            batch = pad_batch([encoded.ids[row] for row in order[start : start + _EVALUATION_BATCH]])
+            found.append(model(**{name: value.to(device) for name, value in batch.items()})["embedding"].cpu().numpy())
+    embeddings: Floats = np.concatenate(found)[np.argsort(order, kind="stable")]
+    return embeddings
+
+
+def _fit_head(model: TextClassifier, train: Encoded, validation: Encoded) -> LinearHead:
+    return fit_head(
+        embed(model, train),
+        np.asarray(train.labels, dtype=np.int64),
+        embed(model, validation),
+        np.asarray(validation.labels, dtype=np.int64),
+        count=model.head.out_features,
+    )
+
+
+def _batches(train: Encoded, recipe: TrainSpec, rng: random.Random) -> list[list[int]]:
+    return batches_of_pairs(train.labels, recipe.batch_size, recipe.contrastive.texts_per_label, rng)
+
+
+def _parameter_groups(encoder: nn.Module, weight_decay: float) -> list[dict[str, object]]:
+    """What is not frozen; biases and the weights of norms, which are vectors, do not decay."""
+    learned = [parameter for parameter in encoder.parameters() if parameter.requires_grad]
+    return [
+        {"params": [parameter for parameter in learned if parameter.ndim > 1], "weight_decay": weight_decay},
+        {"params": [parameter for parameter in learned if parameter.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+def _linear(steps: int, warmup: int) -> Callable[[int], float]:
+    """Up from 0 over the warm-up, then down to 0."""
+
+    def share(step: int) -> float:
+        if step < warmup:
+            return step / warmup
+        return max(0.0, (steps - step) / max(1, steps - warmup))
+
+    return share
+
+
+def _rank(epoch: Epoch) -> tuple[float, float]:
+    return epoch.validation_accuracy, -epoch.validation_loss

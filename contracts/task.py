@@ -45,6 +45,7 @@ class DataSpec(Contract):
     question_column: str = Field("question", min_length=1)
     context_column: str = Field("context", min_length=1)
     answers_column: str = Field("answers", min_length=1)
+    pairs: bool = Field(False, description="similarity: rows are pairs of texts, not texts with labels")
     first_column: str = Field("first", min_length=1)
     second_column: str = Field("second", min_length=1)
     score_column: str = Field("score", min_length=1)
@@ -75,6 +76,7 @@ class ModelSpec(Contract):
     max_tokens: int = Field(128, ge=8, le=512)
     freeze_embeddings: bool = True
     freeze_layers: int = Field(0, ge=0, description="encoder layers, from the bottom, that are not trained")
+    stride: int = Field(64, ge=0, le=256, description="question answering: tokens that windows of one context share")
 
 
 class LoraSpec(Contract):

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
-import http.client
+import contextlib
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -30,7 +31,8 @@ def test_metrics_and_nothing_else_are_answered() -> None:
         assert int(head.headers["content-length"]) == len(answer.content)
         for path in ("/", "/livez", "/metrics/", "/v1/models"):
             assert get(port, path).status_code == 404
-        assert get(port, method="POST").status_code == 501
+        refused = get(port, method="POST")
+        assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD")
     with pytest.raises(httpx.ConnectError):
         get(port)
 
@@ -62,32 +64,90 @@ def test_a_port_that_is_taken_is_told() -> None:
 
 
 def until_hung_up(connection: socket.socket) -> bytes:
-    """Sends half a request; what comes before the other side hangs up."""
+    """What comes before the other side hangs up."""
+    received = b""
     try:
-        connection.sendall(b"GET /metr")
-        return connection.recv(100)
+        while more := connection.recv(2**16):
+            received += more
     except ConnectionError:
-        return b""
+        pass
+    return received
 
 
-def test_connections_that_say_nothing_hold_a_bounded_number_of_threads_and_not_for_ever(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.mark.parametrize(
+    "sent", [b"\r\n\r\n", b"junk\r\n\r\n", b"GET /metrics SPDY/1\r\n\r\n", b"\xff /metrics\r\n\r\n"]
+)
+def test_what_is_no_request_is_told(sent: bytes) -> None:
+    with (
+        metrics_served("127.0.0.1", 0, bytes) as port,
+        socket.create_connection(("127.0.0.1", port), 30) as connection,
+    ):
+        connection.sendall(sent)
+        assert until_hung_up(connection).startswith(b"HTTP/1.1 400 Bad Request\r\n")
+
+
+def test_connections_that_say_nothing_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.metrics_server._SECONDS", 0.5)
     with metrics_served("127.0.0.1", 0, lambda: b"fine 1\n") as port:
+        for sent in (b"", b"GET /metr"):
+            with socket.create_connection(("127.0.0.1", port), 30) as connection:
+                connection.sendall(sent)
+                assert until_hung_up(connection) == b""
+
+
+def test_a_head_without_end_is_given_up() -> None:
+    with (
+        metrics_served("127.0.0.1", 0, bytes) as port,
+        socket.create_connection(("127.0.0.1", port), 30) as connection,
+        contextlib.suppress(ConnectionError),
+    ):
+        connection.sendall(b"GET /metrics HTTP/1.1\r\nx: " + b"x" * 2**17)
+        assert until_hung_up(connection) == b""
+
+
+def test_whoever_asks_is_answered_while_hundreds_say_nothing_and_no_thread_is_added() -> None:
+    with metrics_served("127.0.0.1", 0, lambda: b"fine 1\n") as port, contextlib.ExitStack() as silent:
+        assert get(port).text == "fine 1\n"
         before = threading.active_count()
-        silent = [socket.create_connection(("127.0.0.1", port), 30) for _ in range(12)]
-        for connection in silent:
-            assert until_hung_up(connection) == b""
-        assert threading.active_count() <= before + 20
-        for connection in silent:
+        for _ in range(400):
+            silent.enter_context(socket.create_connection(("127.0.0.1", port), 30))
+        assert [get(port).text for _ in range(20)] == ["fine 1\n"] * 20
+        assert threading.active_count() == before
+
+
+def test_who_does_not_read_its_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.metrics_server._SECONDS", 0.5)
+    long = b"x" * 2**25
+    with metrics_served("127.0.0.1", 0, lambda: long) as port:
+        with socket.create_connection(("127.0.0.1", port), 30) as connection:
+            connection.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+            threading.Event().wait(1.5)
+            assert len(until_hung_up(connection)) < len(long)
+        assert get(port).content == long
+
+
+def test_many_at_once_are_answered_with_one_text() -> None:
+    written = 0
+    begun, go_on = threading.Event(), threading.Event()
+
+    def render() -> bytes:
+        nonlocal written
+        written += 1
+        begun.set()
+        assert go_on.wait(30)
+        return b"fine 1\n"
+
+    with metrics_served("127.0.0.1", 0, render) as port, ThreadPoolExecutor(64) as pool:
+        first = pool.submit(get, port)
+        assert begun.wait(30)
+        others = [socket.create_connection(("127.0.0.1", port), 30) for _ in range(60)]
+        for connection in others:
+            connection.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+        # They are accepted in order: once this one is answered, the others wait for the text.
+        assert get(port, "/nothing").status_code == 404
+        go_on.set()
+        assert first.result().text == "fine 1\n"
+        for connection in others:
+            assert until_hung_up(connection).endswith(b"\r\n\r\nfine 1\n")
             connection.close()
-        never = threading.Event()
-        for _ in range(1000):
-            try:
-                assert get(port).text == "fine 1\n"
-                break
-            except (httpx.TransportError, http.client.HTTPException):
-                never.wait(0.02)
-        else:
-            pytest.fail("nobody is answered any more")
+    assert written <= 2

@@ -6,7 +6,7 @@ import argparse
 import os
 
 from cli.console import add_common
-from cli.logs import log_plainly
+from contracts.console_log import log_plainly
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

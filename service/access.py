@@ -22,10 +22,13 @@ OPEN_PATHS = frozenset({"/livez", "/readyz", "/v2/health/live", "/v2/health/read
 CALLER: ContextVar[str] = ContextVar("caller", default="")
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_SHORTEST, _LONGEST = 16, 512
 # What a header can carry, and what a list in a variable can be split at.
-_SECRET = re.compile(r"[!-+\--~]{16,512}")
+_SECRET = re.compile(r"[!-+\--~]+")
 _DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 _DIGEST_PREFIX = "sha256="
+# Taken for a secret it would open to nobody, or to whoever knows the digest.
+_ALMOST_DIGEST = re.compile(r"sha-?256[=: -]", re.IGNORECASE)
 _LARGEST_FILE = 2**20
 _BEARER = b"bearer "
 
@@ -72,24 +75,46 @@ def _keys(entries: Iterable[tuple[int, str]], place: str, source: str) -> Keys:
     for number, entry in entries:
         if not entry:
             continue
-        name, colon, secret = entry.partition(":")
-        if not colon or not _NAME.fullmatch(name):
-            raise ApiKeysError(source, f"{place} {number} does not begin with a name of letters, digits, . _ or -")
-        digest = _digest(secret)
-        if digest is None:
-            raise ApiKeysError(source, f"{place} {number}: what follows the name is neither a secret nor a digest.")
-        if keys.setdefault(digest, name) != name:
+        wrong = _wrong(entry)
+        if wrong is not None:
+            raise ApiKeysError(source, f"{place} {number} {wrong}.")
+        name, _, secret = entry.partition(":")
+        if keys.setdefault(_digest(secret), name) != name:
             raise ApiKeysError(source, f"{place} {number} has the secret of another name.")
     if not keys:
         raise ApiKeysError(source, "there is no key in it.")
     return keys
 
 
-def _digest(secret: str) -> bytes | None:
+def _wrong(entry: str) -> str | None:
+    """What is wrong with an entry, in words that hold nothing of it."""
+    name, colon, secret = entry.partition(":")
+    if not colon:
+        return "has no colon (a comma or white space within a secret begins another entry)"
+    if not name:
+        return "has no name before its colon"
+    if not _NAME.fullmatch(name):
+        return "has a name of more than 64 characters, or of others than letters, digits, . _ and -"
+    if not secret:
+        return "has nothing behind its colon"
     if secret.startswith(_DIGEST_PREFIX):
-        hexadecimal = secret.removeprefix(_DIGEST_PREFIX)
-        return bytes.fromhex(hexadecimal) if _DIGEST.fullmatch(hexadecimal) else None
-    return hashlib.sha256(secret.encode()).digest() if _SECRET.fullmatch(secret) else None
+        digits = secret.removeprefix(_DIGEST_PREFIX)
+        return None if _DIGEST.fullmatch(digits) else f"has {_DIGEST_PREFIX}, but not 64 hexadecimal digits behind it"
+    if _ALMOST_DIGEST.match(secret):
+        return f"has a digest that does not begin with {_DIGEST_PREFIX}"
+    if len(secret) < _SHORTEST:
+        return f"has a secret of fewer than {_SHORTEST} characters"
+    if len(secret) > _LONGEST:
+        return f"has a secret of more than {_LONGEST} characters"
+    if not _SECRET.fullmatch(secret):
+        return "has a secret with a character that is a comma, invisible or not ASCII"
+    return None
+
+
+def _digest(secret: str) -> bytes:
+    if secret.startswith(_DIGEST_PREFIX):
+        return bytes.fromhex(secret.removeprefix(_DIGEST_PREFIX))
+    return hashlib.sha256(secret.encode()).digest()
 
 
 class ApiKeys:
@@ -97,31 +122,36 @@ class ApiKeys:
 
     `text` holds keys themselves (see `parse_keys`), `file` is followed from `start` to `stop`: new keys are in force
     about two seconds after it is written, and a file that cannot be used changes nothing but `problem`, of which
-    `stale` is told. Raises ApiKeysError when keys are wanted and there is none.
+    `stale` is told. With both, those of `text` are what was read of the file before, and in force where it cannot be
+    used from the start. Raises ApiKeysError when keys are wanted and there is none.
     """
 
     def __init__(
         self, text: str = "", file: Path | None = None, stale: Callable[[bool], object] = lambda _: None
     ) -> None:
-        if text and file is not None:
-            raise ApiKeysError("PERENNIAL_API_KEYS and PERENNIAL_API_KEYS_FILE", "both are set.")
         self.problem: str | None = None
         self._file = file
         self._stale = stale
         self._used = self._noticed = _fingerprint(file) if file else None
-        self._keys: Keys | None = None
+        self._keys: Keys | None = parse_keys(text, "PERENNIAL_API_KEYS") if text else None
         if file is not None:
             try:
-                self._keys = read_keys(file)
-            except OSError as error:
-                raise ApiKeysError(str(file), f"the file cannot be read ({error.strerror or error}).") from error
-        elif text:
-            self._keys = parse_keys(text, "PERENNIAL_API_KEYS")
+                self._keys = _read(file)
+            except ApiKeysError as error:
+                if self._keys is None:
+                    raise
+                self._used = None
+                self._tell(str(error))
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="api-keys", daemon=True)
 
     def __repr__(self) -> str:
         return f"ApiKeys(names={self.names})"
+
+    @property
+    def digests(self) -> str:
+        """The keys in force, as `format_keys` writes them; "" when everyone may call."""
+        return format_keys(self._keys) if self._keys else ""
 
     @property
     def names(self) -> list[str]:
@@ -172,9 +202,9 @@ class ApiKeys:
             return
         self._used = seen
         try:
-            keys = read_keys(self._file)
-        except (ApiKeysError, OSError) as error:
-            if isinstance(error, OSError):
+            keys = _read(self._file)
+        except ApiKeysError as error:
+            if isinstance(error.__cause__, OSError):
                 # What cannot be read now may be readable later, without a change of the file.
                 self._used = None
             self._tell(str(error))
@@ -193,6 +223,13 @@ class ApiKeys:
     def _follow(self) -> None:
         while not self._stopping.wait(LOOK_SECONDS):
             self.look()
+
+
+def _read(path: Path) -> Keys:
+    try:
+        return read_keys(path)
+    except OSError as error:
+        raise ApiKeysError(str(path), f"the file cannot be read ({error.strerror or error}).") from error
 
 
 def _fingerprint(path: Path) -> Fingerprint | None:

@@ -90,8 +90,9 @@ class ApiKeysError(PerennialError):
 
     def __init__(self, source: str, problem: str) -> None:
         super().__init__(
-            f"API keys of {source}: {problem} Expected one of the variables, with NAME:SECRET (16 to 512 visible "
-            "ASCII characters without commas; `openssl rand -hex 32` makes one) or NAME:sha256=HEX for each key."
+            f"API keys of {source}: {problem} Expected NAME:SECRET (16 to 512 visible ASCII characters without "
+            "commas; `openssl rand -hex 32` makes one) or NAME:sha256=HEX for each key, in PERENNIAL_API_KEYS or, one "
+            "a line, in the file of PERENNIAL_API_KEYS_FILE."
         )
 
 

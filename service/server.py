@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import math
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, nullcontext
 from types import FrameType
 
@@ -66,14 +67,29 @@ def _check_access(settings: ServiceSettings) -> None:
         check_installed(settings.traces)
 
 
-def make_server(settings: ServiceSettings, serving: Serving) -> uvicorn.Server:
+class BeatingServer(uvicorn.Server):
+    """uvicorn's server, beside which another task runs on the same event loop, such as one that shows that it turns."""
+
+    beside: Callable[[], Coroutine[None, None, None]] | None = None
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """From the start to the end of the shutdown."""
+        beside = asyncio.create_task(self.beside()) if self.beside is not None else None
+        try:
+            await super().serve(sockets)
+        finally:
+            if beside is not None:
+                beside.cancel()
+
+
+def make_server(settings: ServiceSettings, serving: Serving) -> BeatingServer:
     """uvicorn over the lean app in front of BentoML's, whose start-up and shutdown start and stop the serving."""
     # BentoML reads this when it is imported, which is why it is imported here: no usage data is sent.
     os.environ["BENTOML_DO_NOT_TRACK"] = "True"
     from service.app import build_service
 
     service = build_service(lambda: serving, lambda: server.should_exit)
-    server = uvicorn.Server(
+    server = BeatingServer(
         uvicorn.Config(
             Api(service.to_asgi(), lambda: serving),
             loop="uvloop",

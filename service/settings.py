@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from contracts.errors import SettingsError
 from contracts.home import HOME_VARIABLE, Home
 from service.access import format_keys, parse_keys
+from service.errors import ApiKeysError
 
 # Kubernetes and Docker set PERENNIAL_PORT, PERENNIAL_SERVICE_HOST and the like for a service named `perennial`;
 # none of these names can be one of theirs.
@@ -28,6 +29,7 @@ VARIABLES = {
     "log_queue_bytes": "PERENNIAL_LOG_QUEUE_BYTES",
     "max_body_bytes": "PERENNIAL_MAX_BODY_BYTES",
     "drain_seconds": "PERENNIAL_DRAIN_SECONDS",
+    "heartbeat_seconds": "PERENNIAL_HEARTBEAT_SECONDS",
     "api_keys": "PERENNIAL_API_KEYS",
     "api_keys_file": "PERENNIAL_API_KEYS_FILE",
     "rate_limit": "PERENNIAL_RATE_LIMIT",
@@ -52,6 +54,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "log_queue_bytes": (1024, 2**40),
     "max_body_bytes": (1024, 2**31),
     "drain_seconds": (0, 3600),
+    "heartbeat_seconds": (0, 3600),
     "rate_limit": (0, 1e9),
     "rate_burst": (0, 1e9),
     "metrics_port": (0, 65535),
@@ -77,8 +80,9 @@ class ServiceSettings:
     log_queue_bytes: int = 32 * 2**20  # prediction records that may wait for the disk
     max_body_bytes: int = 4 * 2**20
     drain_seconds: float = 15.0  # for answering what was accepted, once told to stop
+    heartbeat_seconds: float = 30.0  # without a sign of life from one of several workers' event loops; 0: for ever
     api_keys: str = field(default="", repr=False)  # digests of keys as `access.format_keys` writes them; "": none
-    api_keys_file: Path | None = None  # followed; instead of api_keys
+    api_keys_file: Path | None = None  # followed; api_keys are then those read of it before, if any
     rate_limit: float = 0.0  # texts a second for each key, of all workers together; 0: none
     rate_burst: float = 0.0  # texts at once after a pause; 0: one second's worth
     metrics_port: int = 0  # of /metrics alone, on the same host; 0: on the main port
@@ -92,7 +96,8 @@ class ServiceSettings:
     ) -> ServiceSettings:
         """Overrides (by field name; None is passed over) come before the environment, which comes before defaults.
 
-        `home` may be overridden by a Home or a path. Raises SettingsError naming the variable and what it must be.
+        `home` may be overridden by a Home or a path. Raises SettingsError naming the variable and what it must be, and
+        ApiKeysError.
         """
         given = {name: value for name, value in (overrides or {}).items() if value is not None}
         unknown = sorted(given.keys() - {one.name for one in fields(cls)})
@@ -107,6 +112,8 @@ class ServiceSettings:
             if name not in given and environment.get(VARIABLES[name], "-").strip() == "":
                 raise SettingsError(VARIABLES[name], "", "a value, or no such variable to serve without keys")
         found |= given
+        if found.get("api_keys") and found.get("api_keys_file"):
+            raise ApiKeysError(" and ".join(VARIABLES[name] for name in _NEVER_EMPTY), "both are set.")
         host = str(found.get("host", cls.host))
         if not host.strip():
             raise SettingsError(VARIABLES["host"], host, "an address such as 127.0.0.1 or 0.0.0.0")
@@ -126,6 +133,7 @@ class ServiceSettings:
             log_queue_bytes=_integer(found, "log_queue_bytes", cls.log_queue_bytes),
             max_body_bytes=_integer(found, "max_body_bytes", cls.max_body_bytes),
             drain_seconds=_number(found, "drain_seconds", cls.drain_seconds),
+            heartbeat_seconds=_number(found, "heartbeat_seconds", cls.heartbeat_seconds),
             api_keys=_digests(found),
             api_keys_file=Path(str(found["api_keys_file"])) if found.get("api_keys_file") else None,
             rate_limit=_number(found, "rate_limit", cls.rate_limit),

@@ -1,34 +1,47 @@
-"""One of several worker processes: `python -m service.worker SOCKET LIFELINE`, started by `service.workers`."""
+"""One of several worker processes: `python -m service.worker SOCKET CHANNEL KEYS`, started by `service.workers`."""
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
 import sys
 import threading
+from dataclasses import replace
 
+from contracts.console_log import log_plainly
+from service.heartbeat import beat, beat_seconds, wait_for_end
 from service.metrics import MULTIPROCESS_VARIABLE, ServiceMetrics
 from service.server import make_server, run_server
 from service.serving import Serving
 from service.settings import ServiceSettings
 
 
-def main(socket_descriptor: int, lifeline: int) -> int:
-    """Serve on an inherited socket until told to stop, or until the parent is gone. Returns an exit code."""
-    logging.basicConfig(level=logging.INFO, format=f"%(asctime)s %(levelname)s worker {os.getpid()}: %(message)s")
+def main(listening: socket.socket, channel: socket.socket, keys: str) -> int:
+    """Serve on an inherited socket until told to stop, or until the parent is gone. Returns an exit code.
+
+    `keys` are digests of the API keys that the parent has read of their file, as `access.format_keys` writes them.
+    """
+    log_plainly(f"worker {os.getpid()}")
     settings = ServiceSettings.from_environment(os.environ)
+    if settings.api_keys_file is not None:
+        settings = replace(settings, api_keys=keys)
     serving = Serving(settings, ServiceMetrics(os.environ[MULTIPROCESS_VARIABLE]))
     server = make_server(settings, serving)
+    server.beside = lambda: beat(channel, beat_seconds(settings.heartbeat_seconds))
 
     def follow_parent() -> None:
-        os.read(lifeline, 1)
+        wait_for_end(channel)
         server.should_exit = True
 
     threading.Thread(target=follow_parent, name="lifeline", daemon=True).start()
-    listening = socket.socket(fileno=socket_descriptor)
     return 0 if run_server(server, listening) else 1
 
 
+def _content(descriptor: int) -> str:
+    with open(descriptor, encoding="ascii") as file:
+        return file.read()
+
+
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), int(sys.argv[2])))
+    _socket, _channel, _keys = map(int, sys.argv[1:])
+    sys.exit(main(socket.socket(fileno=_socket), socket.socket(fileno=_channel), _content(_keys)))

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -96,9 +96,14 @@ class Server:
             self.process.stdout.close()
 
 
-def launch(home: Home, *, environment: dict[str, str] | None = None, file_kib: int | None = None) -> Server:
+def launch(
+    home: Home,
+    *,
+    environment: dict[str, str] | None = None,
+    file_kib: int | None = None,
+    command: Sequence[str] = (sys.executable, "-c", PROGRAM),
+) -> Server:
     """Start a server and wait until it answers; `file_kib` bounds the size of any file that it writes."""
-    command = [sys.executable, "-c", PROGRAM]
     if file_kib is not None:
         command = ["bash", "-c", f'ulimit -f {file_kib}; exec "$@"', "bash", *command]
     process = subprocess.Popen(

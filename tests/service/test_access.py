@@ -105,15 +105,18 @@ def test_every_key_of_a_list_opens_and_its_written_form_holds_no_secret(found: d
     [
         ("", "no key"),
         (" , \n", "no key"),
-        (ALICE, "entry 1 does not begin with a name"),
-        (f"alice:{ALICE},{BOB.replace(':', '')}", "entry 2"),
-        (f"a/b:{ALICE}", "entry 1"),
-        (f":{ALICE}", "entry 1"),
-        ("alice:too-short", "entry 1"),
-        ("alice:", "entry 1"),
-        ("alice:umlaute-äöü-are-no-ascii", "entry 1"),
-        ("alice:sha256=" + "0" * 63, "entry 1"),
-        ("alice:sha256=" + "g" * 64, "entry 1"),
+        (ALICE, "entry 1 has no colon"),
+        (f"alice:{ALICE},{BOB.replace(':', '')}", "entry 2 has no colon (a comma"),
+        (f"a/b:{ALICE}", "entry 1 has a name of more than 64 characters, or of others than"),
+        (f"{'a' * 65}:{ALICE}", "entry 1 has a name of more than 64 characters"),
+        (f":{ALICE}", "entry 1 has no name"),
+        ("alice:too-short", "entry 1 has a secret of fewer than 16 characters."),
+        (f"bob:{BOB},alice:" + "x" * 513, "entry 2 has a secret of more than 512 characters."),
+        ("alice:", "entry 1 has nothing behind its colon"),
+        ("alice:umlaute-äöü-are-no-ascii", "entry 1 has a secret with a character that is a comma, invisible or not"),
+        ("alice:sha256=" + "0" * 63, "entry 1 has sha256=, but not 64 hexadecimal digits"),
+        ("alice:sha256=" + "g" * 64, "entry 1 has sha256=, but not 64 hexadecimal digits"),
+        ("alice:SHA256:" + "0" * 64, "entry 1 has a digest that does not begin with sha256="),
         (f"alice:{ALICE} bob:{ALICE}", "entry 2 has the secret of another name"),
     ],
 )
@@ -122,7 +125,7 @@ def test_a_malformed_list_is_refused_without_showing_it(text: str, expected: str
         parse_keys(text, "PERENNIAL_API_KEYS")
     told = str(caught.value)
     assert expected in told
-    for part in (ALICE, BOB, "too-short", "umlaute", "g" * 64):
+    for part in (ALICE, BOB, "too-short", "umlaute", "g" * 64, "x" * 64, "0" * 60):
         assert part not in told
 
 
@@ -141,9 +144,28 @@ def test_a_service_does_not_start_with_keys_that_are_no_keys(tmp_path: Path) -> 
         path.write_bytes(content)
         with pytest.raises(ApiKeysError):
             ApiKeys(file=path)
-    path.write_text(f"alice:{ALICE}")
+    environment = {"PERENNIAL_API_KEYS": f"alice:{ALICE}", "PERENNIAL_API_KEYS_FILE": str(path)}
     with pytest.raises(ApiKeysError, match="both"):
-        ApiKeys(f"alice:{ALICE}", path)
+        ServiceSettings.from_environment({"PERENNIAL_HOME": str(tmp_path), **environment})
+
+
+def test_keys_that_were_read_before_stay_in_force_from_the_start_on(tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    before = ApiKeys(f"alice:{ALICE}").digests
+    assert ALICE not in before
+    for content in (None, "junk\n", ""):
+        if content is not None:
+            path.write_text(content)
+        told: list[bool] = []
+        keys = ApiKeys(before, path, told.append)
+        assert (opens(keys, ALICE), opens(keys, BOB), told) == (True, False, [True])
+        assert str(path) in (keys.problem or "")
+        path.write_text(f"bob:{BOB}\n")
+        keys.look()
+        keys.look()
+        assert (opens(keys, ALICE), opens(keys, BOB), told) == (False, True, [True, False])
+    keys = ApiKeys(before, path)
+    assert (opens(keys, ALICE), opens(keys, BOB)) == (False, True), "a file that can be used is what counts"
 
 
 def replace(path: Path, content: str) -> None:

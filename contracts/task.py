@@ -18,7 +18,7 @@ from contracts.errors import TaskSpecError
 from contracts.recipes import AdaptSpec, ContrastiveSpec, Recipe, SearchSpec
 from contracts.schema import TASK_NAME, Contract
 
-Kind = Literal["classification"]
+Kind = Literal["classification", "token-classification", "question-answering", "similarity"]
 
 _PROBLEMS_SHOWN = 10
 _VALUE_SHOWN = 80
@@ -45,12 +45,17 @@ class DataSpec(Contract):
     question_column: str = Field("question", min_length=1)
     context_column: str = Field("context", min_length=1)
     answers_column: str = Field("answers", min_length=1)
-    pairs: bool = Field(False, description="similarity: rows are pairs of texts, not texts with labels")
+    pairs: Literal["none", "matching", "scored"] = Field(
+        "none", description="similarity: rows are pairs of texts, all alike or with a score, not texts with labels"
+    )
     first_column: str = Field("first", min_length=1)
     second_column: str = Field("second", min_length=1)
     score_column: str = Field("score", min_length=1)
     max_score: float = Field(1.0, gt=0, description="similarity: the score of two texts that mean the same")
     slice_columns: tuple[str, ...] = Field((), description="columns by which the report looks at parts of the data")
+    time_column: str | None = Field(
+        None, min_length=1, description="splits made here are then by time, the newest rows are the test"
+    )
     split: tuple[float, float, float] = (0.70, 0.15, 0.15)
     ignore_labels: tuple[str, ...] = ()
 
@@ -83,7 +88,7 @@ class LoraSpec(Contract):
     """Low-rank adaptation (Hu et al. 2021, arXiv 2106.09685); the base model's own weights stay as they are."""
 
     rank: int = Field(8, ge=1, le=512)
-    alpha: float = Field(16.0, gt=0, description="the additions are scaled by alpha / rank")
+    alpha: int = Field(16, ge=1, description="the additions are scaled by alpha / rank")
     dropout: float = Field(0.0, ge=0, lt=1)
     layers: Literal["attention", "all"] = Field("all", description="all: the feed-forward layers too")
 
@@ -105,7 +110,9 @@ class TrainSpec(Contract):
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     class_weights: Literal["none", "balanced"] = Field("none", description="balanced: rare labels weigh more")
     focal_gamma: float = Field(0.0, ge=0, le=10, description="focal loss: above 0, what is easy weighs less")
-    lora: LoraSpec | None = Field(None, description="train low-rank additions alone, merged into the weights at the end")
+    lora: LoraSpec | None = Field(
+        None, description="train low-rank additions alone, merged into the weights at the end"
+    )
     patience: int = Field(2, ge=1, description="epochs without a better validation accuracy before stopping")
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 where the CPU computes in it")
     seed: int = Field(13, ge=0, lt=2**32)
@@ -180,6 +187,7 @@ class TaskSpec(Contract):
     schema_number: Literal[1] = Field(1, alias="schema")
     name: str = Field(pattern=TASK_NAME)
     kind: Kind = "classification"
+    multi_label: bool = Field(False, description="classification: a text may have several labels, or none")
     data: DataSpec
     model: ModelSpec = ModelSpec()
     train: TrainSpec = TrainSpec()

@@ -98,6 +98,7 @@ class Manifest(Contract):
     created: float = Field(description="seconds since the epoch, UTC")
     labels: tuple[str, ...] = Field(min_length=1, description="in the order of the logits")
     thresholds: tuple[float, ...] | None = Field(None, description="multi-label: by label; scores from here on count")
+    null_threshold: float | None = Field(None, description="question answering: an answer's lead over none, at least")
     outcomes: tuple[str, ...] | None = Field(
         None, description="where records of the prediction log hold other labels: those, the last for all the rest"
     )

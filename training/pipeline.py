@@ -101,6 +101,7 @@ def train_on(
             labels=kind.labels(dataset),
             temperature=measured.temperature,
             thresholds=measured.thresholds,
+            null_threshold=measured.null_threshold,
             outcomes=measured.outcomes,
             max_tokens=spec.model.max_tokens,
             token_type_ids=artefact.token_type_ids,

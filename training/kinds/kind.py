@@ -41,6 +41,7 @@ class Measured:
     details: Mapping[str, object] = field(default_factory=dict)  # for metrics.json, as JSON has it
     evaluation: Evaluation | None = None  # where a text has one label
     thresholds: tuple[float, ...] | None = None  # by label, where a text has several
+    null_threshold: float | None = None  # what answers must lead "no answer" by, where there may be none
     outcomes: tuple[str, ...] | None = None  # what the reference's predictions index, where it is not the labels
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 
 from cli.console import add_common
+from cli.variables import unknown_variables
 from contracts.console_log import log_plainly
 from contracts.home import Home
 
@@ -14,6 +16,8 @@ _VARIABLES = {
     "port": "PERENNIAL_CONTROLLER_PORT",
     "runner": "PERENNIAL_CONTROLLER_RUNNER",
 }
+
+logger = logging.getLogger(__name__)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +31,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Blocks until SIGINT or SIGTERM."""
     log_plainly()
+    for message in unknown_variables(os.environ, "controller"):
+        logger.warning("%s", message)
     from controller.app import serve
     from controller.settings import ControllerSettings
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 
 from cli.console import add_common
+from cli.variables import unknown_variables
 from contracts.console_log import log_plainly
 from contracts.home import Home
+
+logger = logging.getLogger(__name__)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +28,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Blocks until SIGINT or SIGTERM, unless it is one pass."""
     log_plainly()
+    for message in unknown_variables(os.environ, "monitor"):
+        logger.warning("%s", message)
     from monitoring.monitor import run as watch
     from monitoring.settings import MonitorSettings
 

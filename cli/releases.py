@@ -8,11 +8,17 @@ import os
 import time
 
 from cli.console import add_common, print_error, print_fields, print_json, print_line, print_table, when
+from cli.nearest import nearest
 from contracts.errors import PerennialError, ReleaseNotFoundError, RolloutError
 from contracts.home import Home
 from contracts.release import MODEL_FILE, Manifest
 from contracts.release_store import list_versions, read_manifest, verify_release
 from contracts.rollout import Rollout, end_trial, promote, read_rollout, rollback, try_canary, try_shadow
+
+
+class TaskNotFoundError(PerennialError):
+    """A task that has no release here; a misspelled one, mostly."""
+
 
 _CHANGES = ("promote", "rollback", "canary", "shadow", "end-trial")
 
@@ -51,17 +57,31 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """One action on the releases of a home."""
     home = Home.from_environment(os.environ, options.home)
+    task = getattr(options, "task", None)
+    if task is not None:
+        # Asked first, so that a mistyped name leaves no folder behind.
+        _check_task(home, task)
     if options.action in _CHANGES:
         return _change(home, options)
     if options.action == "show":
         return _show(home, options)
-    return _list(home, getattr(options, "task", None), as_json=options.json)
+    return _list(home, task, as_json=options.json)
+
+
+def _check_task(home: Home, task: str) -> None:
+    known = [name for name in home.tasks() if list_versions(home, name)]
+    if task in known:
+        return
+    meant = nearest(task, known)
+    if meant is None and not known:
+        raise ReleaseNotFoundError(task, None, [])
+    guess = f"Did you mean {meant}? " if meant else ""
+    raise TaskNotFoundError(
+        f"Expected a task that has releases in {home.root}, found {task!r}. {guess}There are: {', '.join(known)}."
+    )
 
 
 def _change(home: Home, options: argparse.Namespace) -> int:
-    # Asked first, so that a mistyped name leaves no folder behind.
-    if not list_versions(home, options.task):
-        raise ReleaseNotFoundError(options.task, None, [])
     rollout = _changed(home, options, by=_user(), now=time.time())
     if options.json:
         print_json(rollout.model_dump(mode="json"))
@@ -125,8 +145,6 @@ def _list(home: Home, task: str | None, *, as_json: bool) -> int:
     rows = []
     for name in tasks:
         versions = list_versions(home, name)
-        if task and not versions:
-            raise ReleaseNotFoundError(task, None, [])
         try:
             rollout = read_rollout(home, name)
         except RolloutError as error:

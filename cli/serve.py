@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 
 from cli.console import add_common
+from cli.variables import unknown_variables
 from contracts.console_log import log_plainly
+
+logger = logging.getLogger(__name__)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -38,6 +42,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Blocks until SIGINT or SIGTERM."""
     log_plainly()
+    for message in unknown_variables(os.environ, "service"):
+        logger.warning("%s", message)
     from service.server import serve
     from service.settings import ServiceSettings
 

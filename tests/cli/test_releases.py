@@ -102,7 +102,7 @@ def test_unknown_things_are_named_with_what_there_is(two: Home, capsys: pytest.C
 
 def test_a_mistyped_task_is_told_and_leaves_no_folder(two: Home, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(two, "releases", "rollback", "suport") == 1
-    assert "a release of task suport" in " ".join(capsys.readouterr().err.split())
+    assert "Expected a task that has releases" in " ".join(capsys.readouterr().err.split())
     assert two.tasks() == ["support"]
 
 
@@ -188,3 +188,25 @@ def test_status_reads_files_only(two: Home, capsys: pytest.CaptureFixture[str]) 
     assert json.loads(capsys.readouterr().out)[0]["tried"] == "0001 canary 20 %"
     assert run(two, "status") == 0
     assert "0001 canary 20 %" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("canary", "supprot", "0001"),
+        ("shadow", "supprot", "0001"),
+        ("promote", "supprot", "0001"),
+        ("rollback", "supprot"),
+        ("end-trial", "supprot"),
+        ("show", "supprot"),
+        ("list", "supprot"),
+    ],
+)
+def test_a_mistyped_task_is_told_with_the_nearest_and_all(
+    two: Home, make_release: MakeRelease, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    make_release(two, "orders")
+    assert run(two, "releases", *words) == 1
+    told = capsys.readouterr().err
+    assert "found 'supprot'. Did you mean support? There are: orders, support." in told
+    assert not two.releases("supprot").exists()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from difflib import get_close_matches
 
 from training.data.rows import Row, shorten
@@ -14,9 +14,9 @@ IMBALANCE = 50
 
 
 def unique_rows(rows: Iterable[Row]) -> tuple[list[Row], list[tuple[Row, Row]]]:
-    """(rows of which each text and label stands once, [(row left out, the first of its kind)])."""
-    first: dict[tuple[str, str], Row] = {}
-    repeated = [(row, kept) for row in rows if (kept := first.setdefault((row.text, row.label), row)) is not row]
+    """(rows of which each text and truth stands once, [(row left out, the first of its kind)])."""
+    first: dict[tuple[str, Hashable], Row] = {}
+    repeated = [(row, kept) for row in rows if (kept := first.setdefault((row.text, row.truth), row)) is not row]
     return list(first.values()), repeated
 
 
@@ -34,11 +34,11 @@ def without_texts(rows: Iterable[Row], others: Iterable[Row]) -> tuple[list[Row]
 
 
 def contradictions(rows: Iterable[Row]) -> list[list[Row]]:
-    """Rows of one text with several labels, the texts with most rows first."""
+    """Rows of one text with several truths, the texts with most rows first."""
     by_text: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         by_text[row.text].append(row)
-    found = [together for together in by_text.values() if len({row.label for row in together}) > 1]
+    found = [together for together in by_text.values() if len({row.truth for row in together}) > 1]
     return sorted(found, key=len, reverse=True)
 
 
@@ -51,14 +51,18 @@ def tell_left_out(what: str, pairs: Sequence[tuple[Row, Row]]) -> list[str]:
 
 
 def tell_contradictions(rows: Iterable[Row]) -> list[str]:
-    """A warning when one text stands with several labels."""
+    """A warning when one text stands with several labels, or whatever else is to be learned of it."""
     found = contradictions(rows)
     if not found:
         return []
+    single = all(type(row) is Row for together in found for row in together)
     examples = "; ".join(
-        f"{shorten(together[0].text)!r}: " + ", ".join(f"{row.label!r} in {place(row)}" for row in together[:4])
+        f"{shorten(together[0].text)!r}: "
+        + ", ".join(f"{row.label!r} in {place(row)}" if single else place(row) for row in together[:4])
         for together in found[:_EXAMPLES]
     )
+    if not single:
+        return [f"{count(len(found), 'text')} stand more than once, and differently each time: {examples}."]
     return [
         f"{count(len(found), 'text')} with more than one label, which no model can get right: {examples}. "
         "Decide for one label each."
@@ -67,7 +71,9 @@ def tell_contradictions(rows: Iterable[Row]) -> list[str]:
 
 def tell_imbalance(rows: Iterable[Row]) -> list[str]:
     """A warning when the commonest label has many times the rows of the rarest."""
-    counts = Counter(row.label for row in rows)
+    counts = Counter(name for row in rows for name in row.names)
+    if len(counts) < 2:
+        return []
     (common, most), (rare, least) = counts.most_common()[0], counts.most_common()[-1]
     if most < IMBALANCE * least:
         return []
@@ -110,7 +116,7 @@ def tell_unknown_ignored(ignored: Iterable[str], labels: Collection[str]) -> lis
 
 def tell_untested(train: Iterable[Row], test: Iterable[Row]) -> list[str]:
     """A warning for labels of the training rows that the test rows lack."""
-    lacking = sorted({row.label for row in train} - {row.label for row in test})
+    lacking = sorted({name for row in train for name in row.names} - {name for row in test for name in row.names})
     if not lacking:
         return []
     return [f"No test rows, so no measurement, for {count(len(lacking), 'label')}: {listed(lacking)}."]

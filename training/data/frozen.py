@@ -10,6 +10,7 @@ from pathlib import Path
 from contracts.errors import DataError
 from contracts.files import locked, sync_folder, write_atomic
 from contracts.home import Home
+from training.data.row_kinds import outputs_of, row_from
 from training.data.rows import Row
 from training.data.splits import SPLITS, Dataset, encode, fingerprint_of
 
@@ -57,8 +58,7 @@ def thaw(home: Home, task: str, fingerprint: str) -> Dataset:
             f"Restore the folder from a backup, or remove it. {_REMEDY}",
         )
     splits = [_rows(folder / f"{name}.jsonl", content) for name, content in zip(SPLITS, contents, strict=True)]
-    labels = tuple(sorted({row.label for row in splits[0]}))
-    return Dataset(splits[0], splits[1], splits[2], labels, found)
+    return Dataset(splits[0], splits[1], splits[2], outputs_of(splits[0]), found)
 
 
 def _read(folder: Path) -> list[bytes]:
@@ -68,4 +68,4 @@ def _read(folder: Path) -> list[bytes]:
 
 def _rows(path: Path, content: bytes) -> tuple[Row, ...]:
     values = [json.loads(line) for line in content.decode().split("\n") if line]
-    return tuple(Row(value["text"], value["label"], str(path), line) for line, value in enumerate(values, start=1))
+    return tuple(row_from(value, str(path), line) for line, value in enumerate(values, start=1))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from contracts.errors import DataError
 from contracts.task import DataSpec
 from training.data.columns import Columns
+from training.data.extras import Extras
 from training.data.records import problems_of, read_records
-from training.data.rows import Problems, Row, extra_of, kind_of, label_of, shorten, text_of
+from training.data.rows import Problems, Row, kind_of, label_of, shorten, text_of
 from training.data.sources import check_distinct
 
 NONE = "none"
@@ -28,18 +29,26 @@ class MultiLabelRow(Row):
         """The labels."""
         return self.labels
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The labels."""
+        return self.labels
+
+    def without(self, names: Collection[str]) -> MultiLabelRow:
+        """The row without some of its labels."""
+        kept = multi_label_row(self.text, set(self.labels) - set(names), self.file, self.line)
+        return replace(kept, extra=self.extra, time=self.time)
+
     def content(self) -> dict[str, Any]:
         """The row as JSON, without its place."""
         made: dict[str, Any] = {"text": self.text, "labels": list(self.labels)}
         return made | ({"extra": dict(self.extra)} if self.extra else {})
 
 
-def multi_label_row(
-    text: str, labels: Sequence[str], file: str, line: int, extra: tuple[tuple[str, str], ...] = ()
-) -> MultiLabelRow:
+def multi_label_row(text: str, labels: Iterable[str], file: str, line: int) -> MultiLabelRow:
     """A row of a text and its labels in any order."""
     ordered = tuple(sorted(set(labels)))
-    return MultiLabelRow(text=text, label="+".join(ordered) or NONE, file=file, line=line, extra=extra, labels=ordered)
+    return MultiLabelRow(text=text, label="+".join(ordered) or NONE, file=file, line=line, labels=ordered)
 
 
 def read_multi_label(source: str, data: DataSpec, *, split: str | None = None) -> list[MultiLabelRow]:
@@ -49,14 +58,15 @@ def read_multi_label(source: str, data: DataSpec, *, split: str | None = None) -
     """
     check_distinct(source, text_column=data.text_column, label_column=data.label_column)
     problems = problems_of(source, split)
-    columns = Columns(choices=((data.text_column, data.label_column),), required=data.slice_columns)
+    extras = Extras.of(data)
+    columns = Columns(choices=((data.text_column, data.label_column),), required=extras.columns)
     rows = []
     for record in read_records(source, split, columns, problems):
         text = text_of(record, data.text_column, problems)
         labels = _labels(record.line, record.values[data.label_column], data.label_separator, problems)
         if text is not None and labels is not None:
-            extra = extra_of(record, data.slice_columns)
-            rows.append(multi_label_row(text.strip(), labels, problems.source, record.line, extra))
+            row = multi_label_row(text.strip(), labels, problems.source, record.line)
+            rows.append(extras.add(row, record, problems))
     problems.raise_if_any()
     if not rows:
         raise DataError(source, None, "expected labelled texts, found no rows.", "Export the data again.")

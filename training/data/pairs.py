@@ -9,8 +9,9 @@ from typing import Any
 from contracts.errors import DataError
 from contracts.task import DataSpec
 from training.data.columns import Columns
+from training.data.extras import Extras
 from training.data.records import problems_of, read_records
-from training.data.rows import Problems, Row, extra_of, kind_of, text_of
+from training.data.rows import Problems, Row, kind_of, text_of
 from training.data.sources import check_distinct
 
 PAIR = "pair"
@@ -32,22 +33,24 @@ class PairRow(Row):
         """The score."""
         return self.score
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """There are none to learn."""
+        return ()
+
     def content(self) -> dict[str, Any]:
         """The row as JSON, without its place."""
         made: dict[str, Any] = {"first": self.first, "second": self.second, "score": self.score}
         return made | ({"extra": dict(self.extra)} if self.extra else {})
 
 
-def pair_row(
-    first: str, second: str, score: float | None, file: str, line: int, extra: tuple[tuple[str, str], ...] = ()
-) -> PairRow:
+def pair_row(first: str, second: str, score: float | None, file: str, line: int) -> PairRow:
     """A row of two texts; the score is 0..1 or None."""
     return PairRow(
         text=f"{first}\n{second}",
         label=PAIR,
         file=file,
         line=line,
-        extra=extra,
         first=first,
         second=second,
         score=score,
@@ -57,7 +60,8 @@ def pair_row(
 def read_pairs(source: str, data: DataSpec, *, split: str | None = None) -> list[PairRow]:
     """All rows, in order; scores from 0 to `data.max_score` come back as 0..1, all rows have one or none has.
 
-    Texts come back stripped. Raises DataError naming file and line of what is malformed.
+    With `data.pairs` "matching" scores are not read, with "scored" there must be some. Texts come back stripped.
+    Raises DataError naming file and line of what is malformed.
     """
     check_distinct(
         source, first_column=data.first_column, second_column=data.second_column, score_column=data.score_column
@@ -69,8 +73,8 @@ def read_pairs(source: str, data: DataSpec, *, split: str | None = None) -> list
         second = text_of(record, data.second_column, problems, "second text")
         score = _score(record.line, record.values.get(data.score_column), data.max_score, problems)
         if first is not None and second is not None:
-            extra = extra_of(record, data.slice_columns)
-            rows.append(pair_row(first.strip(), second.strip(), score, problems.source, record.line, extra))
+            row = pair_row(first.strip(), second.strip(), score, problems.source, record.line)
+            rows.append(Extras.of(data).add(row, record, problems))
     if any(row.score is not None for row in rows):
         for row in rows:
             if row.score is None and not problems.total:
@@ -82,10 +86,11 @@ def read_pairs(source: str, data: DataSpec, *, split: str | None = None) -> list
 
 
 def _columns(data: DataSpec) -> Columns:
+    scored = (data.score_column,) if data.pairs == "scored" else ()
     return Columns(
-        choices=((data.first_column, data.second_column),),
-        required=data.slice_columns,
-        optional=(data.score_column,),
+        choices=((data.first_column, data.second_column, *scored),),
+        required=Extras.of(data).columns,
+        optional=() if data.pairs == "matching" else (data.score_column,),
         settings="`first_column`, `second_column` and, where there are scores, `score_column`",
     )
 

@@ -10,8 +10,9 @@ from typing import Any
 from contracts.errors import DataError
 from contracts.task import DataSpec
 from training.data.columns import Columns
+from training.data.extras import Extras
 from training.data.records import problems_of, read_records
-from training.data.rows import Problems, Record, Row, extra_of, kind_of, shorten, text_of
+from training.data.rows import Problems, Record, Row, kind_of, shorten, text_of
 from training.data.sources import check_distinct
 from training.data.squad import looks_like_squad, read_squad
 
@@ -52,6 +53,11 @@ class QuestionRow(Row):
         """The answers."""
         return self.answers
 
+    @property
+    def unit(self) -> str:
+        """The context: its questions stay together."""
+        return self.context
+
     def content(self) -> dict[str, Any]:
         """The row as JSON, without its place."""
         made: dict[str, Any] = {
@@ -70,7 +76,6 @@ def question_row(
     answers: Sequence[Answer],
     file: str,
     line: int,
-    extra: tuple[tuple[str, str], ...] = (),
 ) -> QuestionRow:
     """A row of a question and its answers."""
     return QuestionRow(
@@ -78,7 +83,6 @@ def question_row(
         label=ANSWER if answers else NO_ANSWER,
         file=file,
         line=line,
-        extra=extra,
         id=identifier,
         question=question,
         context=context,
@@ -101,6 +105,7 @@ def read_questions(source: str, data: DataSpec, *, split: str | None = None) -> 
     problems = problems_of(source, split)
     squad = Path(source).suffix.lower() == ".json" and not source.startswith("hf:") and looks_like_squad(Path(source))
     if squad:
+        Extras.of(data).check_none(source, "a SQuAD file")
         data = data.model_copy(update=_SQUAD_COLUMNS)
         records = read_squad(Path(source), problems)
     else:
@@ -124,14 +129,13 @@ _SQUAD_COLUMNS = {
     "question_column": "question",
     "context_column": "context",
     "answers_column": "answers",
-    "slice_columns": (),
 }
 
 
 def _columns(data: DataSpec) -> Columns:
     return Columns(
         choices=((data.question_column, data.context_column, data.answers_column),),
-        required=data.slice_columns,
+        required=Extras.of(data).columns,
         optional=(ID_COLUMN, IMPOSSIBLE_COLUMN),
         settings="`question_column`, `context_column` and `answers_column`",
     )
@@ -156,8 +160,8 @@ def _row(record: Record, data: DataSpec, problems: Problems) -> QuestionRow | No
             record.line, f"{where}is_impossible is false, and there is no answer.", "Add the answer, or write true."
         )
         return None
-    extra = extra_of(record, data.slice_columns)
-    return question_row(identifier, question.strip(), context, answers, problems.source, record.line, extra)
+    row = question_row(identifier, question.strip(), context, answers, problems.source, record.line)
+    return Extras.of(data).add(row, record, problems)
 
 
 def _answers(value: object, context: str, where: str, line: int, problems: Problems) -> list[Answer] | None:

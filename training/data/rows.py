@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -22,7 +22,8 @@ class Row:
     """A labelled text and where it stands: the line from 1 as an editor shows it, or the row number from 1.
 
     Kinds of task other than single-label classification have rows of their own: `text` is then what must not be in
-    two splits, and `label` what stands for the truth in counts and strata. `extra` are the columns for slices.
+    two splits, and `label` what stands for the truth in the counts. `extra` are the columns for slices, `time` is when
+    the row came about, in seconds since 1970.
     """
 
     text: str
@@ -30,11 +31,26 @@ class Row:
     file: str
     line: int
     extra: tuple[tuple[str, str], ...] = ()
+    time: float | None = None
 
     @property
     def truth(self) -> Hashable:
         """What is to be learned of the text; two rows of one text contradict each other when it differs."""
         return self.label
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names to be learned that the row holds."""
+        return (self.label,)
+
+    @property
+    def unit(self) -> str:
+        """What must be in one split alone when the splits are made here."""
+        return self.text
+
+    def without(self, names: Collection[str]) -> Row | None:
+        """The row without some of the names; None where nothing is left to learn from."""
+        return None if self.label in names else self
 
     def content(self) -> dict[str, Any]:
         """The row as JSON, without its place."""
@@ -98,12 +114,6 @@ class Problems:
         if self._total > 1:
             more += f"\n  {self._total} problems in all."
         return DataError(self.source, line, problem, remedy + more)
-
-
-def extra_of(record: Record, columns: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """The values of columns that the report slices by; where one is missing or null, it is empty."""
-    values = ((column, record.values.get(column)) for column in columns)
-    return tuple((column, "" if value is None else str(value)) for column, value in values)
 
 
 def shorten(value: str, limit: int = 40) -> str:

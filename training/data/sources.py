@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from contracts.errors import DataError
 from training.data.columns import Columns
+from training.data.extras import Extras
 from training.data.records import problems_of, read_records
-from training.data.rows import Problems, Row, extra_of, label_of, text_of
+from training.data.rows import Problems, Row, label_of, text_of
 
 __all__ = ["Row", "UsableRows", "read_rows", "read_texts", "read_usable_rows"]
+
+NO_EXTRAS = Extras()
 
 
 @dataclass(frozen=True)
@@ -22,17 +25,17 @@ class UsableRows:
 
 
 def read_rows(
-    source: str, *, text_column: str, label_column: str, extra_columns: Sequence[str] = (), split: str | None = None
+    source: str, *, text_column: str, label_column: str, extras: Extras = NO_EXTRAS, split: str | None = None
 ) -> list[Row]:
     """All rows of a CSV, TSV, JSON, JSON Lines or Parquet file, or of `hf:NAME[:CONFIGURATION][@SPLIT]`, in order.
 
     `split` is for `hf:` alone. Texts and labels come back as they stand, numbers as labels as strings;
-    `extra_columns` must be there and come back in `Row.extra`.
+    the columns of `extras` must be there.
     Raises DataError naming file, line, what was expected and found, and the remedy; up to five problems at once.
     """
     check_distinct(source, text_column=text_column, label_column=label_column)
     problems = problems_of(source, split)
-    rows = list(_rows(source, split, text_column, label_column, extra_columns, problems))
+    rows = list(_rows(source, split, text_column, label_column, extras, problems))
     problems.raise_if_any()
     if not rows:
         raise DataError(source, None, "expected labelled texts, found no rows.", "Export the data again.")
@@ -46,7 +49,7 @@ def read_usable_rows(source: str, *, text_column: str, label_column: str) -> Usa
     Raises DataError for a source that cannot be read at all.
     """
     problems = Problems(source)
-    rows = list(_rows(source, None, text_column, label_column, (), problems))
+    rows = list(_rows(source, None, text_column, label_column, NO_EXTRAS, problems))
     warnings = (f"Unusable, so left out: {problems.error()}",) if problems.total else ()
     return UsableRows(rows, warnings)
 
@@ -85,12 +88,12 @@ def _rows(
     split: str | None,
     text_column: str,
     label_column: str,
-    extra_columns: Sequence[str],
+    extras: Extras,
     problems: Problems,
 ) -> Iterator[Row]:
-    columns = Columns(choices=((text_column, label_column),), required=tuple(extra_columns))
+    columns = Columns(choices=((text_column, label_column),), required=extras.columns)
     for record in read_records(source, split, columns, problems):
         text = text_of(record, text_column, problems)
         label = label_of(record.line, record.values[label_column], problems)
         if text is not None and label is not None:
-            yield Row(text, label, problems.source, record.line, extra_of(record, extra_columns))
+            yield extras.add(Row(text, label, problems.source, record.line), record, problems)

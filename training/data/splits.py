@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from training.data.row_kinds import outputs_of
 from training.data.rows import Row
 
 SPLITS = ("train", "validation", "test")
@@ -19,7 +20,8 @@ class Dataset:
 
     Each split stands in canonical order (by the sha256 of its rows' content), so that the same content gives
     the same training run whatever the order of the lines that it was read from; that order is as good as
-    shuffled. `labels` is sorted. `fingerprint` is a sha256 over the splits' content, files and lines left out.
+    shuffled. `labels` is in the order of a model's logits. `fingerprint` is a sha256 over the splits' content, files
+    and lines left out.
     """
 
     train: tuple[Row, ...]
@@ -33,13 +35,13 @@ class Dataset:
 def make_dataset(
     train: Iterable[Row], validation: Iterable[Row], test: Iterable[Row], warnings: Sequence[str] = ()
 ) -> Dataset:
-    """Put the splits in canonical order and take their fingerprint. The labels are those of the training split."""
+    """Put the splits in canonical order and take their fingerprint. The labels are of the training split."""
     ordered = [canonical(rows) for rows in (train, validation, test)]
     return Dataset(
         train=ordered[0],
         validation=ordered[1],
         test=ordered[2],
-        labels=tuple(sorted({row.label for row in ordered[0]})),
+        labels=outputs_of(ordered[0]),
         fingerprint=fingerprint_of([encode(rows) for rows in ordered]),
         warnings=tuple(warnings),
     )
@@ -52,7 +54,7 @@ def canonical(rows: Iterable[Row]) -> tuple[Row, ...]:
 
 def encode_row(row: Row) -> bytes:
     """One line of a frozen split."""
-    return json.dumps({"text": row.text, "label": row.label}, ensure_ascii=False).encode() + b"\n"
+    return json.dumps(row.content(), ensure_ascii=False).encode() + b"\n"
 
 
 def encode(rows: Iterable[Row]) -> bytes:

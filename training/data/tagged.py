@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,9 @@ from training.data.bio import OUTSIDE, Span, first_break, spans_of, tags_of
 from training.data.columns import Columns
 from training.data.conll import SUFFIXES as CONLL_SUFFIXES
 from training.data.conll import read_conll
+from training.data.extras import Extras
 from training.data.records import problems_of, read_records
-from training.data.rows import Problems, Record, Row, extra_of, kind_of, label_of, shorten, text_of
+from training.data.rows import Problems, Record, Row, kind_of, label_of, shorten, text_of
 from training.data.spans import read_spans
 from training.data.words import word_offsets
 
@@ -38,6 +39,19 @@ class TaggedRow(Row):
     def truth(self) -> tuple[Span, ...]:
         """The entities."""
         return self.spans
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The entity types in the row, sorted, each once."""
+        return tuple(sorted({span.label for span in self.spans}))
+
+    def without(self, names: Collection[str]) -> TaggedRow:
+        """The row with entities of some types untagged."""
+        if not any(name in names for name in self.names):
+            return self
+        tags = [OUTSIDE if tag[2:] in names else tag for tag in self.tags]
+        made = tagged_row(self.text, self.offsets, tags, self.file, self.line)
+        return replace(made, extra=self.extra, time=self.time)
 
     def content(self) -> dict[str, Any]:
         """The row as JSON, without its place."""
@@ -70,6 +84,7 @@ def read_tagged(source: str, data: DataSpec, *, split: str | None = None) -> lis
     """
     problems = problems_of(source, split)
     if Path(source).suffix.lower() in CONLL_SUFFIXES and not source.startswith("hf:"):
+        Extras.of(data).check_none(source, "a CoNLL file")
         rows = list(_conll_rows(source, problems))
     else:
         rows = [
@@ -86,7 +101,7 @@ def read_tagged(source: str, data: DataSpec, *, split: str | None = None) -> lis
 def _columns(data: DataSpec) -> Columns:
     return Columns(
         choices=((data.tokens_column, data.tags_column), (data.text_column, data.spans_column)),
-        required=data.slice_columns,
+        required=Extras.of(data).columns,
         optional=(data.text_column,),
         settings="`tokens_column` and `tags_column`, or `text_column` and `spans_column`,",
     )
@@ -104,7 +119,7 @@ def _row(record: Record, data: DataSpec, problems: Problems) -> TaggedRow | None
         row = _row_of_tokens(record, data, problems)
     else:
         row = _row_of_spans(record, data, problems)
-    return None if row is None else replace(row, extra=extra_of(record, data.slice_columns))
+    return None if row is None else Extras.of(data).add(row, record, problems)
 
 
 def _row_of_tokens(record: Record, data: DataSpec, problems: Problems) -> TaggedRow | None:

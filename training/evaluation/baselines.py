@@ -47,6 +47,17 @@ class Gain:
     gain: Estimate  # the model's accuracy less that
 
     @property
+    def figures(self) -> dict[str, float]:
+        """What the manifest holds of it, by name."""
+        by, interval = f"beats_{self.name}_by", self.gain.interval
+        return {
+            f"{self.name}_accuracy": self.accuracy,
+            by: self.gain.value,
+            f"{by}_low": interval.low,
+            f"{by}_high": interval.high,
+        }
+
+    @property
     def verdict(self) -> Literal["beats", "loses", "even"]:
         """`even`: the difference is no more than chance."""
         if not self.gain.interval.excludes_zero:

@@ -13,10 +13,12 @@ from contracts.task import TaskSpec
 from training.artefact.onnx_artefact import Artefact, Outputs, Tokenized, tokenize
 from training.data.dataset import Dataset
 from training.data.rows import Row
-from training.evaluation.baselines import measure_floors
+from training.evaluation.analysis import Answers, analyse
+from training.evaluation.baselines import gains_over, measure_floors
 from training.evaluation.calibration import fit_temperature
 from training.evaluation.evaluate import evaluate
 from training.evaluation.reference import MAX_ROWS, build_reference, fit_projection
+from training.evaluation.sensitivity import texts_needed
 from training.kinds.kind import Figure, Measured, TaskKind
 from training.learning.base_model import BaseModel
 from training.learning.classifier import TextClassifier, build_classifier, torch_logits
@@ -64,7 +66,8 @@ class Classification(TaskKind):
         now: compared with older texts, it would seem to drift for ever.
         """
         sample = dataset.train[:PROJECTION_ROWS]
-        stage.expect(len(sample) + len(dataset.validation) + 2 * len(dataset.test))
+        held_out = len(dataset.validation) + 2 * len(dataset.test)
+        stage.expect(len(sample) + held_out + texts_needed(len(dataset.test)))
         training = artefact.run(self.texts(sample), advance=stage.advance)
         validation = artefact.run(self.texts(dataset.validation), advance=stage.advance)
         test = artefact.run(self.texts(dataset.test), advance=stage.advance)
@@ -75,6 +78,18 @@ class Classification(TaskKind):
         original = torch_logits(model, test.tokenized.ids, advance=stage.advance)
         evaluation = evaluate(test.logits, truth, dataset.labels, temperature)
         fp32 = float((original.argmax(axis=1) == truth).mean())
+        analysis = analyse(
+            artefact,
+            Answers("test", dataset.test, truth, test),
+            (
+                Answers("validation", dataset.validation, wanted, validation),
+                Answers("training", sample, truth_of(sample, dataset.labels), training),
+            ),
+            dataset.labels,
+            temperature,
+            stage,
+            spec=spec,
+        )
         return Measured(
             figures={
                 **evaluation.figures,
@@ -92,16 +107,14 @@ class Classification(TaskKind):
             ),
             rows=evaluation.rows,
             evaluation=evaluation,
+            analysis=analysis,
         )
 
     def floors(self, dataset: Dataset, measured: Measured) -> dict[str, float]:
         """The commonest label, and TF-IDF with logistic regression."""
         floors = measure_floors(dataset.train, dataset.test)
-        return {
-            "majority_accuracy": floors.majority,
-            "tfidf_accuracy": floors.tfidf,
-            "beats_tfidf_by": measured.figures["accuracy"] - floors.tfidf,
-        }
+        gains = gains_over(floors, measured.analysis.right) if measured.analysis else ()
+        return {name: figure for gain in gains for name, figure in gain.figures.items()}
 
     def answers(self, artefact: Artefact, labels: Sequence[str], rows: Sequence[Row], stage: Stage) -> list[str]:
         """The label of each row."""

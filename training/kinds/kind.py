@@ -15,11 +15,13 @@ from training.artefact.onnx_artefact import Artefact
 from training.artefact.speed import Speed
 from training.data.dataset import Dataset
 from training.data.rows import Row
+from training.evaluation.analysis import Analysis
 from training.evaluation.evaluate import Evaluation
 from training.learning.base_model import BaseModel
 from training.learning.finetune import Encoded
 from training.learning.network import Network
 from training.progress import Stage
+from training.report.blocks import Section
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,9 @@ class Measured:
     rows: int  # of the test set
     details: Mapping[str, object] = field(default_factory=dict)  # for metrics.json, as JSON has it
     evaluation: Evaluation | None = None  # where a text has one label
+    analysis: Analysis | None = None  # mistakes, sensitivity, slices
+    sections: tuple[Section, ...] = ()  # what else the report shows
+    answers: Sequence[Sequence[str]] = ()  # to the test rows, where the baselines are compared answer by answer
     thresholds: tuple[float, ...] | None = None  # by label, where a text has several
     null_threshold: float | None = None  # what answers must lead "no answer" by, where there may be none
     outcomes: tuple[str, ...] | None = None  # what the reference's predictions index, where it is not the labels
@@ -87,7 +92,10 @@ class TaskKind(ABC):
 
     @abstractmethod
     def floors(self, dataset: Dataset, measured: Measured) -> dict[str, float]:
-        """The baselines' figures on the test set, those of `rivals` among them."""
+        """The baselines' figures on the test set, those of `rivals` among them.
+
+        For a rival `NAME_MAIN` the report looks for `beats_NAME_by` too, and for its interval in `_low` and `_high`.
+        """
 
     @abstractmethod
     def answers(self, artefact: Artefact, labels: Sequence[str], rows: Sequence[Row], stage: Stage) -> list[str]:

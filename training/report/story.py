@@ -40,6 +40,7 @@ def metrics_json(story: Story) -> str:
         "temperature": manifest.temperature,
         "comparison": manifest.comparison.model_dump() if manifest.comparison else None,
         **(_details(found) if found else {}),
+        **(story.measured.analysis.details if story.measured.analysis else {}),
         **story.measured.details,
         "epochs": [asdict(epoch) for epoch in learned.epochs],
         "recovery_epochs": [asdict(epoch) for epoch in learned.recovery],

@@ -1,80 +1,40 @@
-"""Fine-tuning with Hugging Face's `Trainer`: warm-up, early stopping on validation accuracy, soft labels if wanted."""
+"""Fine-tuning, told from top to bottom: epochs of steps, validation after each, checkpoints, the best weights kept."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.utils.data import Dataset
-from transformers import (
-    EvalPrediction,
-    PrinterCallback,
-    Trainer,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
-    TrainingArguments,
-)
+from torch import Tensor
 
-from contracts.errors import TrainingError
 from contracts.task import TrainSpec
+from training.learning.batches import grouped_by_length
+from training.learning.checkpoint import (
+    Checkpoint,
+    Position,
+    fingerprint,
+    load_checkpoint,
+    moments_of,
+    put_moments,
+    put_weights,
+    save_checkpoint,
+    trained_weights,
+)
+from training.learning.group import current_group
+from training.learning.lesson import Encoded, Epoch, Teacher, best_epoch, epochs_without_gain
 from training.learning.network import Network
-from training.learning.objective import LossSettings, Objective
 from training.learning.precision import this_cpu, trains_in_bf16
+from training.learning.step import Learner
+from training.learning.validate import validate
+from training.learning.weighting import loss_settings
 from training.progress import Stage
 
-_EVALUATION_BATCH = 64
+__all__ = ["Encoded", "Epoch", "Teacher", "fine_tune"]
 
-
-@dataclass(frozen=True)
-class Encoded:
-    """n texts as token ids, with what is to be learned of each: of a label a text, its index."""
-
-    ids: Sequence[Sequence[int]]
-    labels: Sequence[Any]
-    segments: Sequence[Sequence[int]] | None = None  # token type ids, where a text is made of several
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def first(self, count: int) -> Encoded:
-        """The first so many of them."""
-        segments = None if self.segments is None else self.segments[:count]
-        return Encoded(self.ids[:count], self.labels[:count], segments)
-
-    def row(self, index: int) -> dict[str, Any]:
-        """One of them, as an objective makes batches of."""
-        row = {"input_ids": self.ids[index], "labels": self.labels[index]}
-        if self.segments is not None:
-            row["token_type_ids"] = self.segments[index]
-        return row
-
-
-@dataclass(frozen=True)
-class Teacher:
-    """A model whose probabilities are learned beside the true labels, with this weight, 0..1."""
-
-    model: Network
-    weight: float
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One pass over the training texts, and what validation said afterwards.
-
-    `validation_accuracy` is the objective's score, whatever its name.
-    """
-
-    number: int
-    train_loss: float
-    validation_loss: float
-    validation_accuracy: float
+_CHECKPOINT_SECONDS = 600.0  # within an epoch; at the end of each there is one in any case
 
 
 def fine_tune(
@@ -90,179 +50,134 @@ def fine_tune(
 ) -> list[Epoch]:
     """Train in place and leave the weights of the best epoch in the model, on the CPU; returns all epochs.
 
-    `folder` is for the Trainer's own files; no checkpoints are written. `watch` is told each epoch as it ends, and
-    may stop the training by raising. Raises TrainingError when a loss is no finite number, naming the step.
+    A checkpoint in `folder` that an interrupted run of this very training left behind is gone on from, to the same
+    result. `watch` is told each epoch as it ends, and may stop the training by raising. Raises TrainingError when a
+    loss is no finite number, naming the step, or when a checkpoint cannot be written.
     """
-    on_cpu = not (torch.cuda.is_available() or torch.backends.mps.is_available())
-    arguments = TrainingArguments(
-        output_dir=str(folder),
-        num_train_epochs=recipe.epochs,
-        per_device_train_batch_size=recipe.batch_size,
-        per_device_eval_batch_size=_EVALUATION_BATCH,
-        learning_rate=recipe.learning_rate,
-        warmup_ratio=recipe.warmup_ratio,
-        weight_decay=recipe.weight_decay,
-        seed=recipe.seed,
-        data_seed=recipe.seed,
-        group_by_length=True,
-        use_cpu=on_cpu,
-        bf16=trains_in_bf16(recipe, on_cpu=on_cpu, cpu_info=this_cpu()),
-        eval_strategy="epoch",
-        logging_strategy="epoch",
-        save_strategy="no",
-        logging_nan_inf_filter=False,
-        label_names=["labels"],
-        remove_unused_columns=False,
-        dataloader_pin_memory=False,
-        disable_tqdm=True,
-        log_level="error",
-        report_to=[],
-    )
-    objective = model.objective
-    best = _BestEpoch(model, recipe.patience, stage, watch)
-    trainer = _ObjectiveTrainer(
-        model=model,
-        args=arguments,
-        train_dataset=_Rows(train),
-        eval_dataset=_Rows(validation),
-        data_collator=objective.collate,
-        compute_metrics=lambda found: _score(objective, found),
-        callbacks=[best],
-        objective=objective,
-        teacher=teacher,
-        settings=LossSettings(label_smoothing=recipe.label_smoothing),
-    )
-    trainer.train(ignore_keys_for_eval=[name for name in ("logits", "embedding") if name != objective.output])
-    # In bfloat16 the Trainer wraps the model's forward, which an export cannot trace.
-    trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
-    best.restore()
-    model.to("cpu").eval()
-    return best.epochs
+    training = _Training(model, train, validation, recipe, folder=folder, stage=stage, teacher=teacher)
+    training.resume()
+    try:
+        while not training.finished:
+            epoch = training.run_epoch()
+            if watch is not None:
+                watch(epoch)
+    finally:
+        model.to("cpu").eval()
+    put_weights(model, training.best)
+    return training.position.epochs
 
 
-class _Rows(Dataset[dict[str, Any]]):
-    def __init__(self, encoded: Encoded) -> None:
-        self._encoded = encoded
-
-    def __len__(self) -> int:
-        return len(self._encoded)
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        return self._encoded.row(index)
-
-
-def _score(objective: Objective, prediction: EvalPrediction) -> dict[str, float]:
-    return {"score": objective.score([np.asarray(prediction.predictions)], [np.asarray(prediction.label_ids)])}
-
-
-class _ObjectiveTrainer(Trainer):
-    """An objective's loss, with a teacher's soft labels where there is one; stops at a loss that is no number."""
-
-    def __init__(
-        self, *, objective: Objective, teacher: Teacher | None, settings: LossSettings, **options: Any
-    ) -> None:
-        super().__init__(**options)
-        Trainer.remove_callback(self, PrinterCallback)
-        self._objective = objective
-        self._teacher = teacher
-        self._settings = settings
-        if teacher is not None:
-            teacher.model.to(self.args.device).eval()
-
-    def compute_loss(
-        self,
-        model: nn.Module,
-        inputs: dict[str, Any],
-        return_outputs: bool = False,
-        num_items_in_batch: Tensor | int | None = None,
-    ) -> Any:
-        labels = inputs.pop("labels")
-        outputs = model(**inputs)
-        found = outputs[self._objective.output]
-        if not model.training:
-            loss = self._objective.loss(found, labels, LossSettings())
-            return (loss, {"loss": loss, **outputs}) if return_outputs else loss
-        loss = self._objective.loss(found, labels, self._settings)
-        if self._teacher is not None and self._objective.soft_loss is not None:
-            with torch.no_grad():
-                taught = self._teacher.model(**inputs)[self._objective.output]
-            soft = self._objective.soft_loss(found, taught, labels)
-            loss = (1 - self._teacher.weight) * loss + self._teacher.weight * soft
-        if not math.isfinite(float(loss.detach())):
-            raise TrainingError(
-                f"Training stopped at step {self.state.global_step + 1}: the loss is {float(loss.detach())}, expected "
-                f"a finite number. Lower `learning_rate` in [train] (it is {self.args.learning_rate:g}), or use "
-                "another base model if this happens at step 1."
-            )
-        return loss
-
-
-class _BestEpoch(TrainerCallback):
-    """Keeps the best epoch's weights in memory, stops when it was too long ago, moves the bar."""
+class _Training:
+    """One training under way."""
 
     def __init__(
         self,
         model: Network,
-        patience: int,
+        train: Encoded,
+        validation: Encoded,
+        recipe: TrainSpec,
+        *,
+        folder: Path,
         stage: Stage,
-        watch: Callable[[Epoch], None] | None,
+        teacher: Teacher | None,
     ) -> None:
-        self.epochs: list[Epoch] = []
+        self.position = Position()
+        self.best: dict[str, Tensor] = {}
         self._model = model
-        self._patience = patience
+        self._train = train
+        self._validation = validation
+        self._recipe = recipe
         self._stage = stage
-        self._watch = watch
-        self._score_name = model.objective.score_name
-        self._best: tuple[float, float] | None = None
-        self._best_number = 0
-        self._weights: dict[str, Tensor] = {}
-        self._train_loss = 0.0
-
-    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        self._stage.expect(state.max_steps)
-
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        self._stage.advance()
-
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, float] | None = None,
-        **_: Any,
-    ) -> None:
-        if logs is not None and "loss" in logs:
-            self._train_loss = float(logs["loss"])
-
-    def on_evaluate(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        metrics: dict[str, float] | None = None,
-        **_: Any,
-    ) -> None:
-        found = metrics or {}
-        number = len(self.epochs) + 1
-        epoch = Epoch(number, self._train_loss, float(found["eval_loss"]), float(found["eval_score"]))
-        self.epochs.append(epoch)
-        self._stage.line(
-            f"epoch {number}/{math.ceil(args.num_train_epochs)}: loss {epoch.train_loss:.3f}, "
-            f"validation loss {epoch.validation_loss:.3f}, {self._score_name} {epoch.validation_accuracy:.4f}"
+        self._group = current_group()
+        self._device = _device()
+        self._bf16 = trains_in_bf16(recipe, on_cpu=self._device.type == "cpu", cpu_info=this_cpu())
+        self._mark = fingerprint(model, train, validation, recipe)
+        self._path = folder / f"checkpoint-{self._mark[:12]}.safetensors"
+        self._steps_an_epoch = math.ceil(len(self._batches(0)) / recipe.gradient_accumulation)
+        model.to(self._device).train()
+        if teacher is not None:
+            teacher.model.to(self._device).eval()
+        self._learner = Learner(
+            model,
+            train,
+            recipe,
+            steps=recipe.epochs * self._steps_an_epoch,
+            settings=loss_settings(recipe, train),
+            device=self._device,
+            bf16=self._bf16,
+            group=self._group,
+            teacher=teacher,
         )
-        if self._watch is not None:
-            self._watch(epoch)
-        reached = (epoch.validation_accuracy, -epoch.validation_loss)
-        if self._best is None or reached > self._best:
-            if self._best is None or reached[0] > self._best[0]:
-                self._best_number = number
-            self._best = reached
-            self._weights = {name: value.detach().clone() for name, value in self._model.state_dict().items()}
-        if number - self._best_number >= self._patience and number < args.num_train_epochs:
-            self._stage.line(f"stopped early: no better validation {self._score_name} since epoch {self._best_number}")
-            control.should_training_stop = True
+        self._saved = time.monotonic()
+        stage.expect(recipe.epochs * self._steps_an_epoch)
 
-    def restore(self) -> None:
-        """Put the best epoch's weights back."""
-        self._model.load_state_dict(self._weights)
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are done, or patience is at its end."""
+        done = self.position.epochs
+        return len(done) >= self._recipe.epochs or bool(done and epochs_without_gain(done) >= self._recipe.patience)
+
+    def resume(self) -> None:
+        """Go on from the checkpoint, if there is one of this training."""
+        found = load_checkpoint(self._path, self._mark)
+        if found is None:
+            return
+        self.position = found.position
+        self.best = dict(found.best)
+        put_weights(self._model, found.weights)
+        put_moments(self._learner.optimizer, self._model, found.moments)
+        done = len(self.position.epochs) * self._steps_an_epoch + self.position.steps
+        self._stage.advance(done)
+        self._stage.line(f"going on from step {done} of the training that was interrupted")
+
+    def run_epoch(self) -> Epoch:
+        """The rest of the epoch under way, and what validation says after it."""
+        number = len(self.position.epochs) + 1
+        batches = self._batches(number - 1)
+        first = (number - 1) * self._steps_an_epoch
+        together = self._recipe.gradient_accumulation
+        for step in range(self.position.steps, self._steps_an_epoch):
+            loss = self._learner.step(first + step, batches[step * together : (step + 1) * together])
+            self.position.losses.append(loss)
+            self._stage.advance()
+            if time.monotonic() - self._saved > _CHECKPOINT_SECONDS:
+                self._save()
+        return self._end_epoch(number)
+
+    def _end_epoch(self, number: int) -> Epoch:
+        found = validate(self._model, self._validation, device=self._device, bf16=self._bf16, group=self._group)
+        losses = self.position.losses
+        epoch = Epoch(number, sum(losses) / len(losses), found.loss, found.score)
+        self.position.epochs.append(epoch)
+        self.position.losses = []
+        self._stage.line(
+            f"epoch {number}/{self._recipe.epochs}: loss {epoch.train_loss:.3f}, validation loss "
+            f"{epoch.validation_loss:.3f}, {self._model.objective.score_name} {epoch.validation_accuracy:.4f}"
+        )
+        if best_epoch(self.position.epochs) is epoch:
+            self.best = {name: value.detach().clone() for name, value in trained_weights(self._model).items()}
+        self._save()
+        if self.finished and number < self._recipe.epochs:
+            since = number - epochs_without_gain(self.position.epochs)
+            self._stage.line(
+                f"stopped early: no better validation {self._model.objective.score_name} since epoch {since}"
+            )
+        return epoch
+
+    def _save(self) -> None:
+        """Write a checkpoint; of a training that is over, the best weights are all that is still needed."""
+        if self._group.leads:
+            weights = {} if self.finished else trained_weights(self._model)
+            moments = {} if self.finished else moments_of(self._learner.optimizer, self._model)
+            save_checkpoint(self._path, Checkpoint(self.position, weights, self.best, moments), self._mark)
+        self._saved = time.monotonic()
+
+    def _batches(self, epoch: int) -> list[list[int]]:
+        lengths = [len(ids) for ids in self._train.ids]
+        return grouped_by_length(lengths, self._recipe.batch_size, seed=self._recipe.seed, epoch=epoch)
+
+
+def _device() -> torch.device:
+    if torch.cuda.is_available():
+        return torch.device("cuda", torch.cuda.current_device())
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")

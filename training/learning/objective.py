@@ -72,7 +72,7 @@ def cross_entropy(logits: Tensor, labels: Tensor, settings: LossSettings) -> Ten
     losses = functional.cross_entropy(
         logits,
         labels,
-        weight=torch.tensor(settings.class_weights, device=logits.device) if settings.class_weights else None,
+        weight=_class_weights(settings, logits) if settings.class_weights else None,
         ignore_index=IGNORED,
         label_smoothing=settings.label_smoothing,
         reduction="none",
@@ -81,6 +81,13 @@ def cross_entropy(logits: Tensor, labels: Tensor, settings: LossSettings) -> Ten
         true = functional.softmax(logits, dim=-1).gather(1, labels.clamp(min=0).unsqueeze(1)).squeeze(1)
         losses = losses * (1.0 - true).clamp(min=0.0) ** settings.focal_gamma
     return losses.sum() / max(label_weight(labels, settings), 1e-9)
+
+
+def _class_weights(settings: LossSettings, logits: Tensor) -> Tensor:
+    """[labels]; those beyond the last that is trained on weigh 1."""
+    weights = torch.ones(logits.shape[-1], device=logits.device)
+    weights[: len(settings.class_weights)] = torch.tensor(settings.class_weights, device=logits.device)
+    return weights
 
 
 def label_weight(labels: Tensor, settings: LossSettings) -> float:

@@ -1,0 +1,1 @@
+"""Training beside a plain script of the same settings."""

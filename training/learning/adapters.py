@@ -1,0 +1,41 @@
+"""Low-rank adaptation with PEFT: small additions are trained, then merged, so an export sees an ordinary network."""
+
+from __future__ import annotations
+
+import re
+
+from peft import LoraConfig, PeftModel, get_peft_model
+from torch import nn
+
+from contracts.errors import TrainingError
+from contracts.task import LoraSpec
+from training.learning.network import Network
+
+# As the architectures that can be exported call what makes queries, keys and values.
+_ATTENTION = re.compile(r"(query|key|value|q|k|v)(_proj|_lin)?|Wqkv")
+
+
+def add_adapters(model: Network, spec: LoraSpec) -> PeftModel:
+    """Freeze the encoder and put additions beside its linear layers, in place; the head stays trained as it is.
+
+    Raises TrainingError for an architecture whose attention has no layers of the names that are looked for.
+    """
+    linear = [name for name, module in model.encoder.named_modules() if isinstance(module, nn.Linear)]
+    inside = [name for name in linear if "layer" in name]
+    chosen = (
+        inside if spec.layers == "all" else [name for name in inside if _ATTENTION.fullmatch(name.rpartition(".")[2])]
+    )
+    if not chosen:
+        raise TrainingError(
+            f"[train.lora] layers is {spec.layers!r}, and none were found in architecture {model.config.model_type}. "
+            'Set it to "all", or remove [train.lora].'
+        )
+    config = LoraConfig(
+        r=spec.rank, lora_alpha=spec.alpha, lora_dropout=spec.dropout, target_modules=chosen, init_lora_weights=True
+    )
+    return get_peft_model(model.encoder, config)
+
+
+def merge_adapters(model: Network, adapted: PeftModel) -> None:
+    """Add what was learned to the weights, and leave an encoder as it was before, but for their values."""
+    model.encoder = adapted.merge_and_unload()

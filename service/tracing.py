@@ -1,4 +1,5 @@
-"""OpenTelemetry traces of requests, by setting. The one file that knows the library, which it imports when asked to."""
+"""OpenTelemetry traces of requests, by setting. The library is imported when it is asked for, and here alone, but for
+what `trace_export.py` tells of it."""
 
 from __future__ import annotations
 
@@ -95,10 +96,10 @@ def collector_url(given: str) -> str:
 class Tracing:
     """Sends one span a request, and a child for each of its stages, to a collector over OTLP (http/protobuf).
 
-    Spans wait in a bounded queue for a thread that sends them; while the collector is away they are given up, and
-    requests notice nothing. A caller's `traceparent` is continued, and its decision to sample is kept. The standard
-    OTEL_* variables are read for what is not said here: headers of the exporter, the sampler, the resource.
-    Raises SettingsError when the library is not installed.
+    Spans wait in a bounded queue for a thread that sends them; while the collector is away they are given up, which is
+    told once, and requests notice nothing. A caller's `traceparent` is continued, and its decision to sample is kept.
+    The standard OTEL_* variables are read for what is not said here: headers of the exporter, sampler, resource. Raises
+    SettingsError when the library is not installed.
     """
 
     def __init__(self, url: str) -> None:
@@ -109,12 +110,17 @@ class Tracing:
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+        from service.trace_export import TellingExporter
+
         resource = Resource({"service.name": "perennial", "process.pid": os.getpid()})
         # Not the global provider: what other libraries make of that is theirs.
         self._provider = TracerProvider(
             resource=resource.merge(OTELResourceDetector().detect()), shutdown_on_exit=False
         )
-        exporter = OTLPSpanExporter(endpoint=collector_url(url), timeout=_EXPORT_SECONDS)
+        endpoint = collector_url(url)
+        sender = OTLPSpanExporter(endpoint=endpoint, timeout=_EXPORT_SECONDS)
+        # What is before an @ may be a password.
+        exporter = TellingExporter(sender, endpoint.rpartition("@")[2])
         self._provider.add_span_processor(
             BatchSpanProcessor(
                 exporter,

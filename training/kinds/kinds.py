@@ -5,10 +5,17 @@ from __future__ import annotations
 from contracts.task import Kind, TaskSpec
 from training.kinds.classification import Classification
 from training.kinds.kind import TaskKind
+from training.kinds.question_answering import QuestionAnswering
+from training.kinds.similarity import ScoredSimilarity, Similarity
 
-KINDS: dict[Kind, TaskKind] = {"classification": Classification()}
+KINDS: dict[Kind, TaskKind] = {
+    "classification": Classification(),
+    "question-answering": QuestionAnswering(),
+    "similarity": Similarity(),
+}
+_SCORED = ScoredSimilarity()
 
 
 def kind_of(spec: TaskSpec) -> TaskKind:
     """The kind of a task, by its settings."""
-    return KINDS[spec.kind]
+    return _SCORED if spec.kind == "similarity" and spec.data.pairs == "scored" else KINDS[spec.kind]

@@ -1,0 +1,219 @@
+"""Answers to questions, as stretches of a context that comes with them; a context may hold none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Tokenizer
+
+from contracts.answer_spans import AnswerSpan
+from contracts.errors import TrainingError
+from contracts.reference import Reference
+from contracts.task import TaskSpec
+from training.artefact.onnx_artefact import Artefact
+from training.data.dataset import Dataset
+from training.data.questions import ANSWER, NO_ANSWER, QuestionRow
+from training.data.rows import Row, rows_of
+from training.evaluation.reference import MAX_ROWS, Projection, fit_projection
+from training.kinds.answer_metrics import (
+    AnswerScore,
+    answer_scores,
+    choose_threshold,
+    fit_score_temperature,
+    score_answer,
+)
+from training.kinds.kind import Figure, Measured, TaskKind
+from training.kinds.question_rows import ReadOutputs, answer_rows, read_rows, torch_spans
+from training.kinds.sentence_baseline import nearest_sentence
+from training.kinds.span_objective import SPANS, span_targets
+from training.learning.base_model import BaseModel
+from training.learning.classifier import TokenClassifier, build_token_classifier
+from training.learning.finetune import Encoded
+from training.learning.network import Network
+from training.progress import Stage
+
+LABELS = (NO_ANSWER, ANSWER)
+# Contexts are long: what only needs a sample takes one.
+_PROJECTION_ROWS = 500
+_FP32_ROWS = 400
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """n answers: what they are worth."""
+
+    answers: list[str]
+    scores: list[AnswerScore]
+
+    @property
+    def exact(self) -> npt.NDArray[np.bool_]:
+        return np.array([score.exact == 1 for score in self.scores])
+
+    @property
+    def f1(self) -> float:
+        return float(np.mean([score.f1 for score in self.scores]))
+
+
+class QuestionAnswering(TaskKind):
+    """Where an answer starts and ends, judged by SQuAD's F1."""
+
+    main: ClassVar[Figure] = Figure("F1", "f1")
+    tiles: ClassVar[tuple[Figure, ...]] = (main, Figure("exact match", "exact_match"))
+    rivals: ClassVar[tuple[Figure, ...]] = (
+        Figure("Never an answer", "no_answer_f1"),
+        Figure("The sentence with most words of the question", "sentence_f1"),
+    )
+
+    def labels(self, dataset: Dataset) -> tuple[str, ...]:
+        """Whether there is an answer."""
+        return LABELS
+
+    def build(self, base: BaseModel, dataset: Dataset, spec: TaskSpec) -> TokenClassifier:
+        """Two numbers a token: whether an answer starts there, and ends there."""
+        return build_token_classifier(base, 2, spec.train.seed, SPANS)
+
+    def encode(self, rows: Sequence[Row], labels: Sequence[str], tokenizer: Tokenizer, spec: TaskSpec) -> Encoded:
+        """Every window is a row of its own; one without the answer is an example of there being none."""
+        questions = rows_of(QuestionRow, rows)
+        read = read_rows(tokenizer, questions, max_tokens=spec.model.max_tokens, stride=spec.model.stride)
+        pairs = [(window, row) for one, row in zip(read, questions, strict=True) for window in one.windows]
+        return Encoded(
+            ids=[window.ids for window, _ in pairs],
+            labels=[
+                span_targets(window, [(answer.start, answer.end) for answer in row.answers]) for window, row in pairs
+            ],
+            segments=[window.type_ids for window, _ in pairs],
+        )
+
+    def measure(
+        self,
+        artefact: Artefact,
+        model: Network,
+        dataset: Dataset,
+        stage: Stage,
+        *,
+        spec: TaskSpec,
+        drifted: Sequence[Row] = (),
+    ) -> Measured:
+        """The threshold for "no answer" and the scores' temperature are chosen on validation.
+
+        The network itself answers the first 400 test questions, and what quantization costs is the difference there.
+        """
+        stride = spec.model.stride
+        parts = [
+            rows_of(QuestionRow, rows) for rows in (dataset.train[:_PROJECTION_ROWS], dataset.validation, dataset.test)
+        ]
+        stage.expect(sum(map(len, parts)))
+        training, validation, test = (self._answer(artefact, rows, stride, stage) for rows in parts)
+        threshold = _threshold(validation.spans, parts[1])
+        checked = _judge(validation.spans, parts[1], threshold)
+        temperature = fit_score_temperature(validation.spans, threshold, checked.exact)
+        judged = _judge(test.spans, parts[2], threshold)
+        original = _judge(torch_spans(model, test.read[:_FP32_ROWS]), parts[2][:_FP32_ROWS], threshold)
+        same = _judge(test.spans[:_FP32_ROWS], parts[2][:_FP32_ROWS], threshold)
+        return Measured(
+            figures=_figures(judged, parts[2])
+            | {
+                "validation_f1": checked.f1,
+                "fp32_f1": original.f1 + judged.f1 - same.f1,
+                "quantization_drop": original.f1 - same.f1,
+            },
+            temperature=temperature,
+            reference=_reference(
+                [validation, test],
+                np.concatenate([checked.exact, judged.exact]),
+                threshold,
+                temperature,
+                fit_projection(training.embeddings),
+                spec.train.seed,
+            ),
+            rows=len(parts[2]),
+            details={"null_threshold": threshold, "windows": sum(len(one.windows) for one in test.read)},
+            null_threshold=threshold,
+        )
+
+    def _answer(self, artefact: Artefact, rows: Sequence[QuestionRow], stride: int, stage: Stage) -> ReadOutputs:
+        found = answer_rows(artefact, rows, stride=stride)
+        stage.advance(len(rows))
+        return found
+
+    def floors(self, dataset: Dataset, measured: Measured) -> dict[str, float]:
+        """Saying that there is no answer; and, after Rajpurkar et al. 2016, a whole sentence."""
+        rows = rows_of(QuestionRow, dataset.test)
+        truths = [[answer.text for answer in row.answers] for row in rows]
+        sentences = [nearest_sentence(row.question, row.context) for row in rows]
+        nearest = float(np.mean([score_answer(one, truth).f1 for one, truth in zip(sentences, truths, strict=True)]))
+        return {
+            "no_answer_f1": float(np.mean([score_answer("", truth).f1 for truth in truths])),
+            "sentence_f1": nearest,
+            "beats_sentence_by": measured.figures["f1"] - nearest,
+        }
+
+    def answers(self, artefact: Artefact, labels: Sequence[str], rows: Sequence[Row], stage: Stage) -> list[str]:
+        """Raises TrainingError: successors are trained from labels of single texts."""
+        raise TrainingError(
+            "No successors are trained for question answering from production's labels. Run `perennial train` again."
+        )
+
+
+def _threshold(spans: Sequence[AnswerSpan], rows: Sequence[QuestionRow]) -> float:
+    truths = [[answer.text for answer in row.answers] for row in rows]
+    found = [row.context[span.start : span.end] for span, row in zip(spans, rows, strict=True)]
+    return choose_threshold(
+        [span.best - span.null for span in spans],
+        [score_answer(text, truth).f1 for text, truth in zip(found, truths, strict=True)],
+        [score_answer("", truth).f1 for truth in truths],
+    )
+
+
+def _judge(spans: Sequence[AnswerSpan], rows: Sequence[QuestionRow], threshold: float) -> _Judged:
+    answers = [
+        row.context[span.start : span.end] if span.is_answer(threshold) else ""
+        for span, row in zip(spans, rows, strict=True)
+    ]
+    scores = [
+        score_answer(text, [answer.text for answer in row.answers]) for text, row in zip(answers, rows, strict=True)
+    ]
+    return _Judged(answers, scores)
+
+
+def _figures(judged: _Judged, rows: Sequence[QuestionRow]) -> dict[str, float]:
+    """`accuracy` and `macro_f1`, which the gate reads, are exact match and F1 by their general names."""
+    exact = float(judged.exact.mean())
+    found = {"f1": judged.f1, "exact_match": exact, "accuracy": exact, "macro_f1": judged.f1}
+    for name, wanted in (("answerable_f1", True), ("unanswerable_f1", False)):
+        of = [score.f1 for score, row in zip(judged.scores, rows, strict=True) if bool(row.answers) == wanted]
+        if of and len(of) < len(rows):
+            found[name] = float(np.mean(of))
+    return found
+
+
+def _reference(
+    parts: Sequence[ReadOutputs],
+    correct: npt.NDArray[np.bool_],
+    threshold: float,
+    temperature: float,
+    projection: Projection,
+    seed: int,
+) -> Reference:
+    """Over all questions of the parts, or a random choice of 3000 of them."""
+    rows = np.sort(np.random.default_rng(seed).permutation(len(correct))[:MAX_ROWS])
+    spans = [span for part in parts for span in part.spans]
+    read = [one for part in parts for one in part.read]
+    embeddings = np.concatenate([part.embeddings for part in parts])
+    projected = (embeddings[rows] - projection.mean) @ projection.components
+    return Reference(
+        predicted=np.array([spans[row].is_answer(threshold) for row in rows], dtype=np.int64),
+        correct=correct[rows],
+        scores=answer_scores([spans[row] for row in rows], threshold, temperature),
+        lengths=np.array([read[row].length for row in rows], dtype=np.int64),
+        unknown_shares=np.array([read[row].unknown_share for row in rows], dtype=np.float32),
+        fragmentation=np.array([read[row].fragmentation for row in rows], dtype=np.float32),
+        projections=projected.astype(np.float32),
+        projection_mean=projection.mean,
+        projection_components=projection.components,
+    )

@@ -1,0 +1,201 @@
+"""Vectors of texts, near each other where the texts mean the same: for search and matching."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.feature_extraction.text import TfidfVectorizer
+from tokenizers import Tokenizer
+
+from contracts.errors import TrainingError
+from contracts.reference import Floats, Reference
+from contracts.task import TaskSpec
+from contracts.vectors import unit
+from training.artefact.onnx_artefact import Artefact, Tokenized, tokenize
+from training.data.dataset import Dataset
+from training.data.pairs import PairRow
+from training.data.rows import Row
+from training.evaluation.baselines import WORD
+from training.evaluation.reference import MAX_ROWS, fit_projection
+from training.kinds.embedder import Embedder, torch_embeddings
+from training.kinds.kind import Figure, Measured, TaskKind
+from training.kinds.nearness import Vectors, nearest_hits, spearman
+from training.kinds.text_pairs import check_scores, grouped, pairs_of, scored
+from training.kinds.vector_objectives import MATCHES, SCORED_PAIRS
+from training.learning.base_model import BaseModel
+from training.learning.finetune import Encoded
+from training.learning.network import Network, load_encoder
+from training.progress import Stage
+
+_VECTOR = "vector"
+_PROJECTION_TEXTS = 2000
+_CORPUS_ROWS = 20_000  # of the training rows, as many as are looked up in
+_NEAREST = (1, 5, 10)
+
+
+@dataclass(frozen=True)
+class _Nearness:
+    """What vectors say of the test rows."""
+
+    figures: dict[str, float]
+    right: npt.NDArray[np.bool_]  # by query: its nearest is of its group; all, where pairs have scores
+
+
+class Similarity(TaskKind):
+    """Contrast within groups, judged by whether the nearest text is of the same group."""
+
+    main: ClassVar[Figure] = Figure("recall at 1", "recall_at_1")
+    tiles: ClassVar[tuple[Figure, ...]] = (main, Figure("recall at 10", "recall_at_10"))
+    rivals: ClassVar[tuple[Figure, ...]] = (Figure("TF-IDF vectors", "tfidf_recall_at_1"),)
+
+    def labels(self, dataset: Dataset) -> tuple[str, ...]:
+        """One, as each record of the log needs one."""
+        return (_VECTOR,)
+
+    def texts(self, rows: Sequence[Row]) -> list[str]:
+        """Of pairs, both texts."""
+        return [text for row in rows for text in ((row.first, row.second) if isinstance(row, PairRow) else (row.text,))]
+
+    def build(self, base: BaseModel, dataset: Dataset, spec: TaskSpec) -> Embedder:
+        """The encoder alone: nothing is drawn by the seed."""
+        return Embedder(load_encoder(base), SCORED_PAIRS if spec.data.pairs == "scored" else MATCHES)
+
+    def encode(self, rows: Sequence[Row], labels: Sequence[str], tokenizer: Tokenizer, spec: TaskSpec) -> Encoded:
+        """Pairs: the first text's tokens, with the second's and the pair's target as what is learned."""
+        check_scores(rows, spec.data.pairs)
+        pairs = pairs_of(rows, spec.train.seed)
+        firsts, seconds = (
+            tokenize(tokenizer, texts, spec.model.max_tokens).ids
+            for texts in ([pair.first for pair in pairs], [pair.second for pair in pairs])
+        )
+        return Encoded(firsts, [(ids, pair.target) for ids, pair in zip(seconds, pairs, strict=True)])
+
+    def measure(
+        self,
+        artefact: Artefact,
+        model: Network,
+        dataset: Dataset,
+        stage: Stage,
+        *,
+        spec: TaskSpec,
+        drifted: Sequence[Row] = (),
+    ) -> Measured:
+        """Test texts are looked up among training texts; of pairs, the first among the second.
+
+        What quantization costs is told from test rows alone, the network's own vectors against the artefact's.
+        """
+        seed = spec.train.seed
+        parts = [dataset.train[:_CORPUS_ROWS], dataset.validation, dataset.test]
+        texts = [self.texts(rows) for rows in parts]
+        stage.expect(sum(map(len, texts)) + len(texts[2]))
+        tokenized = [tokenize(artefact.tokenizer, some, artefact.max_tokens) for some in texts]
+        found = [np.stack(artefact.run_rows(some.ids, advance=stage.advance)["embedding"]) for some in tokenized]
+        known = {
+            text: vector
+            for some, vectors in zip(texts, found, strict=True)
+            for text, vector in zip(some, vectors, strict=True)
+        }
+        told = self._nearness(_lookup(known), dataset.test, dataset.train[:_CORPUS_ROWS], seed)
+        checked = self._nearness(_lookup(known), dataset.validation, dataset.train[:_CORPUS_ROWS], seed)
+        own = torch_embeddings(model, tokenized[2].ids)
+        stage.advance(len(own))
+        original = self._nearness(_lookup(dict(zip(texts[2], own, strict=True))), dataset.test, (), seed)
+        alone = self._nearness(_lookup(known), dataset.test, (), seed)
+        main = self.main.name
+        drop = original.figures[main] - alone.figures[main]
+        return Measured(
+            figures={
+                **told.figures,
+                "accuracy": told.figures[main],
+                "macro_f1": told.figures[main],
+                f"validation_{main}": checked.figures[main],
+                f"fp32_{main}": told.figures[main] + drop,
+                "quantization_drop": drop,
+            },
+            temperature=1.0,
+            reference=_reference(tokenized[1:], found[1:], (checked, told), found[0][:_PROJECTION_TEXTS], seed),
+            rows=len(dataset.test),
+        )
+
+    def _nearness(
+        self, vectors: Callable[[Sequence[str]], Vectors], rows: Sequence[Row], known: Sequence[Row], seed: int
+    ) -> _Nearness:
+        queries, corpus = grouped(rows, known)
+        same = queries.texts == corpus.texts
+        hits = nearest_hits(
+            max(_NEAREST), vectors(queries.texts), queries.groups, vectors(corpus.texts), corpus.groups, same=same
+        )
+        figures = {f"recall_at_{count}": float(hits[:, :count].any(axis=1).mean()) for count in _NEAREST}
+        return _Nearness({**figures, "spearman": _rank_correlation(vectors, rows, seed)}, hits[:, 0])
+
+    def floors(self, dataset: Dataset, measured: Measured) -> dict[str, float]:
+        """The same by vectors of weighted words."""
+        words = TfidfVectorizer(token_pattern=WORD, sublinear_tf=True)
+        words.fit(self.texts(dataset.train))
+        told = self._nearness(words.transform, dataset.test, dataset.train[:_CORPUS_ROWS], 0)
+        main = self.main.name
+        return {f"tfidf_{main}": told.figures[main], "beats_tfidf_by": measured.figures[main] - told.figures[main]}
+
+    def answers(self, artefact: Artefact, labels: Sequence[str], rows: Sequence[Row], stage: Stage) -> list[str]:
+        """Raises TrainingError: successors are trained from labels of single texts."""
+        raise TrainingError(
+            "No successors are trained for similarity from production's labels. Run `perennial train` again."
+        )
+
+
+class ScoredSimilarity(Similarity):
+    """Cosines as the pairs' scores, judged by rank correlation."""
+
+    main: ClassVar[Figure] = Figure("rank correlation (Spearman)", "spearman")
+    tiles: ClassVar[tuple[Figure, ...]] = (main,)
+    rivals: ClassVar[tuple[Figure, ...]] = (Figure("TF-IDF vectors", "tfidf_spearman"),)
+
+    def _nearness(
+        self, vectors: Callable[[Sequence[str]], Vectors], rows: Sequence[Row], known: Sequence[Row], seed: int
+    ) -> _Nearness:
+        """No answer is right or wrong; none counts as wrong."""
+        right = np.ones(len(self.texts(rows)), dtype=np.bool_)
+        return _Nearness({"spearman": _rank_correlation(vectors, rows, seed)}, right)
+
+
+def _lookup(known: dict[str, Any]) -> Callable[[Sequence[str]], Floats]:
+    return lambda texts: unit(np.stack([known[text] for text in texts]))
+
+
+def _rank_correlation(vectors: Callable[[Sequence[str]], Vectors], rows: Sequence[Row], seed: int) -> float:
+    pairs = scored(rows, seed)
+    first, second = (vectors(texts) for texts in ([pair.first for pair in pairs], [pair.second for pair in pairs]))
+    product = first * second if isinstance(first, np.ndarray) else first.multiply(second)
+    return spearman(np.asarray(product.sum(axis=1)).ravel(), np.array([pair.target for pair in pairs]))
+
+
+def _reference(
+    tokenized: Sequence[Tokenized],
+    found: Sequence[Floats],
+    nearness: Sequence[_Nearness],
+    training: Floats,
+    seed: int,
+) -> Reference:
+    """Over all held-out texts, or a random choice of 3000 of them; of a matching pair, both are right or wrong."""
+    lengths = np.concatenate([some.lengths for some in tokenized])
+    correct = np.concatenate(
+        [np.repeat(near.right, len(vectors) // len(near.right)) for near, vectors in zip(nearness, found, strict=True)]
+    )
+    rows = np.sort(np.random.default_rng(seed).permutation(len(lengths))[:MAX_ROWS])
+    projection = fit_projection(training)
+    projected = (np.concatenate(found)[rows] - projection.mean) @ projection.components
+    return Reference(
+        predicted=np.zeros(len(rows), dtype=np.int64),
+        correct=correct[rows],
+        scores=np.ones(len(rows), dtype=np.float32),
+        lengths=lengths[rows],
+        unknown_shares=np.concatenate([some.unknown_shares for some in tokenized])[rows],
+        fragmentation=np.concatenate([some.fragmentation for some in tokenized])[rows],
+        projections=projected.astype(np.float32),
+        projection_mean=projection.mean,
+        projection_components=projection.components,
+    )

@@ -15,17 +15,16 @@ import numpy as np
 import torch
 from safetensors.torch import load_model, save_model
 from torch import nn
-from torch.optim import AdamW
-from torch.optim.lr_scheduler import LambdaLR
 
 from contracts.errors import TrainingError
 from contracts.reference import Floats
 from contracts.task import TrainSpec
 from training.learning.classifier import TextClassifier
-from training.learning.finetune import Encoded, Epoch
+from training.learning.lesson import Encoded, Epoch
 from training.learning.network import Network
-from training.learning.objective import pad_batch
+from training.learning.objective import ONE_LABEL, pad_batch
 from training.learning.precision import this_cpu, trains_in_bf16
+from training.learning.schedule import make_optimizer, rate_factor, set_rates
 from training.progress import Stage
 from training.recipes.linear_head import LinearHead, fit_head
 from training.recipes.pairs import batches_of_pairs, contrastive_loss
@@ -46,12 +45,14 @@ def contrast(
 ) -> list[Epoch]:
     """Train the encoder by pairs and fit its head after each epoch; leaves the best epoch's weights in the model.
 
-    The learning rate rises and falls linearly, as in fine-tuning. The best weights are kept in `folder` meanwhile.
-    Raises TrainingError when a loss is no finite number, naming the step.
+    The best epoch is that of the lowest validation loss: among the few texts that validate, as few as there are to
+    train on, accuracy is mostly chance. Its weights are kept in `folder` meanwhile. Raises TrainingError for a task
+    whose texts have not one label each, and when a loss is no finite number, naming the step.
     """
-    if not isinstance(model, TextClassifier):
+    if not isinstance(model, TextClassifier) or model.objective is not ONE_LABEL:
         raise TrainingError(
-            '[train] recipe = "contrastive" is for classification, and this task is of another kind. Remove it.'
+            'The recipe "contrastive" is for classification with one label a text. Set `recipe = "fine-tune"` in '
+            "[train]."
         )
     model.to("cuda" if torch.cuda.is_available() else "cpu")
     rng = random.Random(recipe.seed)
@@ -79,11 +80,11 @@ def contrast(
         )
         if watch is not None:
             watch(epoch)
-        if best is None or _rank(epoch) > _rank(best):
+        if best is None or epoch.validation_loss < best.validation_loss:
             best = epoch
             save_model(model, str(kept))
         elif number - best.number >= recipe.patience and number < recipe.epochs:
-            stage.line(f"stopped early: no better validation accuracy since epoch {best.number}")
+            stage.line(f"stopped early: no lower validation loss since epoch {best.number}")
             break
     load_model(model, kept)
     kept.unlink()
@@ -97,10 +98,11 @@ class _Drawing:
     def __init__(self, model: TextClassifier, recipe: TrainSpec, steps: int) -> None:
         self._model = model
         self._recipe = recipe
+        self._steps = steps
+        self._taken = 0
         self._device = next(model.parameters()).device
         self._bf16 = trains_in_bf16(recipe, on_cpu=self._device.type == "cpu", cpu_info=this_cpu())
-        self._optimizer = AdamW(_parameter_groups(model.encoder, recipe.weight_decay), lr=recipe.learning_rate)
-        self._schedule = LambdaLR(self._optimizer, _linear(steps, math.ceil(steps * recipe.warmup_ratio)))
+        self._optimizer = make_optimizer(model, recipe)
 
     def step(self, ids: Sequence[Sequence[int]], labels: Sequence[int]) -> float:
         """Learn from one batch; returns its loss."""
@@ -112,14 +114,18 @@ class _Drawing:
         found = float(loss.detach())
         if not math.isfinite(found):
             raise TrainingError(
-                f"Training stopped at step {self._schedule.last_epoch + 1}: the loss is {found}, expected a finite "
+                f"Training stopped at step {self._taken + 1}: the loss is {found}, expected a finite "
                 f"number. Lower `learning_rate` in [train] (it is {self._recipe.learning_rate:g}), or use another "
                 "base model if this happens at step 1."
             )
         torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(self._model.encoder.parameters(), _LONGEST_GRADIENT)
+        factor = rate_factor(
+            self._taken, self._steps, schedule=self._recipe.schedule, warmup_ratio=self._recipe.warmup_ratio
+        )
+        set_rates(self._optimizer, factor)
         self._optimizer.step()
-        self._schedule.step()
+        self._taken += 1
         self._optimizer.zero_grad(set_to_none=True)
         return found
 
@@ -150,27 +156,3 @@ def _fit_head(model: TextClassifier, train: Encoded, validation: Encoded) -> Lin
 
 def _batches(train: Encoded, recipe: TrainSpec, rng: random.Random) -> list[list[int]]:
     return batches_of_pairs(train.labels, recipe.batch_size, recipe.contrastive.texts_per_label, rng)
-
-
-def _parameter_groups(encoder: nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    """What is not frozen; biases and the weights of norms, which are vectors, do not decay."""
-    learned = [parameter for parameter in encoder.parameters() if parameter.requires_grad]
-    return [
-        {"params": [parameter for parameter in learned if parameter.ndim > 1], "weight_decay": weight_decay},
-        {"params": [parameter for parameter in learned if parameter.ndim <= 1], "weight_decay": 0.0},
-    ]
-
-
-def _linear(steps: int, warmup: int) -> Callable[[int], float]:
-    """Up from 0 over the warm-up, then down to 0."""
-
-    def share(step: int) -> float:
-        if step < warmup:
-            return step / warmup
-        return max(0.0, (steps - step) / max(1, steps - warmup))
-
-    return share
-
-
-def _rank(epoch: Epoch) -> tuple[float, float]:
-    return epoch.validation_accuracy, -epoch.validation_loss

@@ -137,6 +137,10 @@ class GateSpec(Contract):
 
     min_accuracy: float = Field(0.0, ge=0, le=1)
     min_macro_f1: float = Field(0.0, ge=0, le=1)
+    min_f1: float = Field(0.0, ge=0, le=1, description="of entities, of answers, or of several labels together")
+    min_exact_match: float = Field(0.0, ge=0, le=1, description="answers to questions")
+    min_spearman: float = Field(0.0, ge=-1, le=1, description="similarity of scored pairs")
+    min_recall_at_1: float = Field(0.0, ge=0, le=1, description="similarity: the nearest text is a match")
     max_quantization_drop: float = Field(0.02, ge=0, le=1, description="accuracy lost from torch fp32 to int8")
     max_size_mb: float = Field(200.0, gt=0)
 

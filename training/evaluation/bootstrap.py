@@ -59,6 +59,30 @@ def macro_f1_estimate(predicted: Bools, wanted: Bools, *, seed: int, resamples: 
     return _estimate(value, _resampled(len(truth), of, seed, resamples), 0.0)
 
 
+def f1_estimate(counts: Floats, *, seed: int, resamples: int = RESAMPLES) -> Estimate:
+    """F1 of all answers together, from [n, 3] right answers, answers and true ones of each row, n >= 1."""
+    return _estimate(
+        _f1_of(counts.sum(axis=0)), _resampled(len(counts), lambda c: _f1(c, counts), seed, resamples), 0.0
+    )
+
+
+def f1_gain(counts: Floats, other: Floats, *, seed: int, resamples: int = RESAMPLES) -> Estimate:
+    """By how much the F1 of `counts` is above that of another model over the same rows, on the same resamples."""
+    value = _f1_of(counts.sum(axis=0)) - _f1_of(other.sum(axis=0))
+    return _estimate(value, _resampled(len(counts), lambda c: _f1(c, counts) - _f1(c, other), seed, resamples), -1.0)
+
+
+def _f1(drawn: Floats, counts: Floats) -> Floats:
+    """[r] F1 of resamples, from how often each row was drawn, [r, n]."""
+    hits, answers, truth = (drawn @ counts.astype(np.float32)).T
+    found: Floats = 2 * hits / np.maximum(answers + truth, 1)
+    return found
+
+
+def _f1_of(sums: Floats) -> float:
+    return float(2 * sums[0] / max(float(sums[1] + sums[2]), 1.0))
+
+
 def macro_f1(hits: Floats, answers: Floats, truth: Floats) -> Floats:
     """[r, labels] counts of right answers, answers and true rows -> [r] mean F1 of the labels with true rows."""
     f1 = 2 * hits / np.maximum(answers + truth, 1)

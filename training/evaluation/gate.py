@@ -7,15 +7,22 @@ from collections.abc import Mapping
 from contracts.release import GateVerdict
 from contracts.task import GateSpec
 
+_FLOOR = "min_"
+
 
 def judge(gate: GateSpec, metrics: Mapping[str, float]) -> tuple[GateVerdict, ...]:
     """One verdict a rule, passed or not.
 
-    Reads `accuracy`, `macro_f1`, `quantization_drop` and `size_mb`. A figure that is no number fails its rule.
+    A floor is held against the figure of its name, where that was measured; one that a task sets for what its kind does
+    not measure fails, and so does a figure that is no number. What int8 costs and the size are always judged.
     """
+    floors = [(name, float(getattr(gate, name))) for name in type(gate).model_fields if name.startswith(_FLOOR)]
     return (
-        _at_least("min_accuracy", metrics["accuracy"], gate.min_accuracy),
-        _at_least("min_macro_f1", metrics["macro_f1"], gate.min_macro_f1),
+        *(
+            _at_least(name, metrics.get(name.removeprefix(_FLOOR)), floor)
+            for name, floor in floors
+            if floor != 0 or name.removeprefix(_FLOOR) in metrics
+        ),
         _at_most("max_quantization_drop", metrics["quantization_drop"], gate.max_quantization_drop),
         _at_most("max_size_mb", metrics["size_mb"], gate.max_size_mb),
     )
@@ -26,8 +33,9 @@ def refusals(verdicts: tuple[GateVerdict, ...]) -> list[str]:
     return [f"{v.name}: expected {v.expected}, found {v.found}" for v in verdicts if not v.passed]
 
 
-def _at_least(name: str, found: float, floor: float) -> GateVerdict:
-    return GateVerdict(name=name, passed=found >= floor, expected=f">= {floor:g}", found=f"{found:.4f}")
+def _at_least(name: str, found: float | None, floor: float) -> GateVerdict:
+    told = "nothing, as this kind of task does not measure it" if found is None else f"{found:.4f}"
+    return GateVerdict(name=name, passed=found is not None and found >= floor, expected=f">= {floor:g}", found=told)
 
 
 def _at_most(name: str, found: float, ceiling: float) -> GateVerdict:

@@ -7,9 +7,11 @@ from training.kinds.classification import Classification
 from training.kinds.kind import TaskKind
 from training.kinds.question_answering import QuestionAnswering
 from training.kinds.similarity import ScoredSimilarity, Similarity
+from training.kinds.token_classification import TokenClassification
 
 KINDS: dict[Kind, TaskKind] = {
     "classification": Classification(),
+    "token-classification": TokenClassification(),
     "question-answering": QuestionAnswering(),
     "similarity": Similarity(),
 }

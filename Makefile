@@ -8,7 +8,7 @@ export DO_NOT_TRACK := 1
 export BENTOML_DO_NOT_TRACK := True
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help setup demo test check check-all bench bench-drift bench-sample bench-banking77 bench-clinc150 bench-serving serve constraints clean
+.PHONY: help setup demo test check check-all bench bench-drift bench-sample bench-banking77 bench-clinc150 bench-serving bench-few-labels serve constraints clean
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -52,6 +52,9 @@ bench-banking77: $(READY) ## accuracy of the released artefact on banking77 (nee
 
 bench-clinc150: $(READY) ## accuracy of the released artefact on clinc150 (needs PERENNIAL_DATA)
 	$(BIN)/python -m benchmarks.accuracy tasks/clinc150.toml
+
+bench-few-labels: $(READY) ## 8 texts a label: the contrastive recipe beside plain fine-tuning (needs PERENNIAL_DATA)
+	$(BIN)/python -m benchmarks.few_labels
 
 bench-serving: $(READY) ## speed of the service beside the ceiling and other servers (20 minutes)
 	$(BIN)/python -m benchmarks.serving

@@ -26,6 +26,7 @@ def run(options: argparse.Namespace) -> int:
     spec = load_task(options.task, os.environ)
     # Read when torch is first imported: threads that spin while they wait for each other are slower on a busy machine.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from training.kinds.kinds import kind_of
     from training.pipeline import train
 
     manifest = train(home, spec)
@@ -37,12 +38,13 @@ def run(options: argparse.Namespace) -> int:
         print_json(manifest.model_dump(mode="json", by_alias=True))
         return 0
     folder = home.release(manifest.task, manifest.version)
+    main = kind_of(spec).main
     stable = first or options.promote
     print_fields(
         {
             "release": f"{manifest.task}/{manifest.version}"
             + (" (stable)" if stable else " (published, not promoted)"),
-            "accuracy": f"{manifest.metrics['accuracy']:.4f} on the test set, by the int8 artefact",
+            main.title: f"{manifest.metrics[main.name]:.4f} on the test set, by the int8 artefact",
             "folder": str(folder),
             "report": str(folder / "report.html"),
             "next": f"perennial up --home {home.root}"

@@ -24,7 +24,7 @@ from training.evaluation.reference import MAX_ROWS, fit_projection
 from training.kinds.embedder import Embedder, torch_embeddings
 from training.kinds.kind import Figure, Measured, TaskKind
 from training.kinds.nearness import Vectors, nearest_hits, spearman
-from training.kinds.text_pairs import check_scores, grouped, pairs_of, scored
+from training.kinds.text_pairs import grouped, pairs_of, scored
 from training.kinds.vector_objectives import MATCHES, SCORED_PAIRS
 from training.learning.base_model import BaseModel
 from training.learning.finetune import Encoded
@@ -66,7 +66,6 @@ class Similarity(TaskKind):
 
     def encode(self, rows: Sequence[Row], labels: Sequence[str], tokenizer: Tokenizer, spec: TaskSpec) -> Encoded:
         """Pairs: the first text's tokens, with the second's and the pair's target as what is learned."""
-        check_scores(rows, spec.data.pairs)
         pairs = pairs_of(rows, spec.train.seed)
         firsts, seconds = (
             tokenize(tokenizer, texts, spec.model.max_tokens).ids
@@ -110,8 +109,6 @@ class Similarity(TaskKind):
         return Measured(
             figures={
                 **told.figures,
-                "accuracy": told.figures[main],
-                "macro_f1": told.figures[main],
                 f"validation_{main}": checked.figures[main],
                 f"fp32_{main}": told.figures[main] + drop,
                 "quantization_drop": drop,

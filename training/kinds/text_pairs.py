@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from contracts.errors import DataError
 from contracts.reference import Integers
 from training.data.pairs import PairRow
 from training.data.rows import Row, rows_of
@@ -56,19 +55,6 @@ def pairs_of(rows: Sequence[Row], seed: int) -> list[TextPair]:
         mate = others[(place + 1 + int(rng.integers(max(1, len(others) - 1)))) % len(others)]
         found.append(TextPair(row.text, rows[mate].text, number[row.label]))
     return found
-
-
-def check_scores(rows: Sequence[Row], wanted: str) -> None:
-    """Raises DataError where pairs have scores that the task does not ask for, or lack those that it does."""
-    for row in rows[:1]:
-        if isinstance(row, PairRow) and (row.score is not None) != (wanted == "scored"):
-            found, remedy = ("no scores", "matching") if row.score is None else ("scores", "scored")
-            raise DataError(
-                row.file,
-                row.line,
-                f"`pairs` is {wanted!r} in [data] of the task file, and the pairs have {found}.",
-                f"Set it to {remedy!r}, or correct `score_column`.",
-            )
 
 
 def grouped(rows: Sequence[Row], known: Sequence[Row] = ()) -> tuple[Grouped, Grouped]:

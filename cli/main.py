@@ -18,6 +18,7 @@ from cli.parent import stop_with_parent
 from contracts.errors import GateRefusedError, PerennialError
 
 VERBS = {
+    "data": "report on a task's data before anything is trained on it",
     "train": "train a task from its TOML file and publish a release",
     "serve": "serve the released models over HTTP",
     "monitor": "watch the prediction log for drift",

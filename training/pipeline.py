@@ -23,6 +23,7 @@ from training.artefact.quantize import quantize, this_machine
 from training.artefact.speed import measure_speed
 from training.artefact.tokenizer import write_tokenizer
 from training.data.dataset import Dataset, freeze, load_dataset
+from training.data.profile import profile
 from training.evaluation.compare import Succession, compare
 from training.evaluation.gate import judge, refusals
 from training.feasibility import check_feasible, pinned
@@ -120,7 +121,7 @@ def train_on(
             comparison=comparison,
             spec=pinned(spec, base),
         )
-        story = Story(manifest, measured, learned, dataset, scheme, dict(progress.seconds))
+        story = Story(manifest, measured, learned, dataset, scheme, dict(progress.seconds), profile(dataset))
         (staged / METRICS_FILE).write_text(metrics_json(story), encoding="utf-8")
         (staged / REPORT_FILE).write_text(report_html(story), encoding="utf-8")
         shutil.rmtree(work)

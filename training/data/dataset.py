@@ -24,7 +24,7 @@ from training.data.frozen import freeze, thaw
 from training.data.row_kinds import read_split
 from training.data.rows import Row
 from training.data.sound import check_names, names_of
-from training.data.splits import Dataset, make_dataset
+from training.data.splits import Dataset, LeftOut, make_dataset
 from training.data.splitting import split_off
 
 __all__ = ["Dataset", "FreshSplit", "freeze", "load_dataset", "thaw", "with_fresh"]
@@ -51,13 +51,13 @@ def load_dataset(spec: TaskSpec) -> Dataset:
     check_names(str(named["train"]), splits["train"], found - set(data.ignore_labels), data)
     every = [row for rows in splits.values() for row in rows]
     warnings += tell_lookalikes(names_of(every))
-    warnings += tell_contradictions(every) + tell_damaged(every)
-    warnings += _separate(splits)
+    warnings += tell_contradictions(every, texts=spec.limits.log_text) + tell_damaged(every)
+    left_out = _separate(splits, warnings)
     _check_known(splits)
     split_off(splits, data, spec.train.seed)
     _check_known(splits)
     warnings += tell_imbalance(splits["train"]) + tell_untested(splits["train"], splits["test"])
-    return make_dataset(splits["train"], splits["validation"], splits["test"], warnings)
+    return make_dataset(splits["train"], splits["validation"], splits["test"], warnings, left_out)
 
 
 def _wanted(rows: Sequence[Row], name: str, source: str, data: DataSpec) -> list[Row]:
@@ -72,9 +72,9 @@ def _wanted(rows: Sequence[Row], name: str, source: str, data: DataSpec) -> list
     return kept
 
 
-def _separate(splits: dict[str, list[Row]]) -> list[str]:
-    """Removes rows that stand twice, and texts that a later split has too; what was removed comes back told."""
-    warnings = []
+def _separate(splits: dict[str, list[Row]], warnings: list[str]) -> list[LeftOut]:
+    """Removes rows that stand twice, and texts that a later split has too; what was removed is told."""
+    left_out = []
     for name, rows in splits.items():
         unique, repeated = unique_rows(rows)
         if name == "test":
@@ -82,6 +82,7 @@ def _separate(splits: dict[str, list[Row]]) -> list[str]:
         else:
             splits[name] = unique
             warnings += tell_left_out(f"Exact duplicates, removed from the {name} rows:", repeated)
+            left_out.append(LeftOut(name, "duplicate", len(repeated)))
     for name, later in (("validation", "test"), ("train", "test"), ("train", "validation")):
         if name in splits and later in splits:
             kept, shared = without_texts(splits[name], splits[later])
@@ -94,7 +95,8 @@ def _separate(splits: dict[str, list[Row]]) -> list[str]:
                 )
             splits[name] = kept
             warnings += tell_left_out(f"In the {later} rows too, so removed from the {name} rows:", shared)
-    return warnings
+            left_out.append(LeftOut(name, f"in {later}", len(shared)))
+    return left_out
 
 
 def _check_known(splits: dict[str, list[Row]]) -> None:

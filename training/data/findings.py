@@ -50,14 +50,17 @@ def tell_left_out(what: str, pairs: Sequence[tuple[Row, Row]]) -> list[str]:
     return [f"{what} {count(len(pairs), 'row')}, such as {examples}."]
 
 
-def tell_contradictions(rows: Iterable[Row]) -> list[str]:
-    """A warning when one text stands with several labels, or whatever else is to be learned of it."""
+def tell_contradictions(rows: Iterable[Row], *, texts: bool = True) -> list[str]:
+    """A warning when one text stands with several labels, or whatever else is to be learned of it.
+
+    `texts`: whether it may be quoted.
+    """
     found = contradictions(rows)
     if not found:
         return []
     single = all(type(row) is Row for together in found for row in together)
     examples = "; ".join(
-        f"{shorten(together[0].text)!r}: "
+        (f"{shorten(together[0].text)!r}: " if texts else "")
         + ", ".join(f"{row.label!r} in {place(row)}" if single else place(row) for row in together[:4])
         for together in found[:_EXAMPLES]
     )

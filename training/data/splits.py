@@ -15,6 +15,15 @@ _SCHEME = b"perennial data set 1\n"
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """Rows of a split that were left out of it."""
+
+    split: str
+    reason: str  # "duplicate", or "in test", "in validation": the split that keeps their texts
+    rows: int
+
+
+@dataclass(frozen=True)
 class Dataset:
     """Three splits that share no text.
 
@@ -30,10 +39,15 @@ class Dataset:
     labels: tuple[str, ...]
     fingerprint: str
     warnings: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
 
 def make_dataset(
-    train: Iterable[Row], validation: Iterable[Row], test: Iterable[Row], warnings: Sequence[str] = ()
+    train: Iterable[Row],
+    validation: Iterable[Row],
+    test: Iterable[Row],
+    warnings: Sequence[str] = (),
+    left_out: Sequence[LeftOut] = (),
 ) -> Dataset:
     """Put the splits in canonical order and take their fingerprint. The labels are of the training split."""
     ordered = [canonical(rows) for rows in (train, validation, test)]
@@ -44,6 +58,7 @@ def make_dataset(
         labels=outputs_of(ordered[0]),
         fingerprint=fingerprint_of([encode(rows) for rows in ordered]),
         warnings=tuple(warnings),
+        left_out=tuple(left_out),
     )
 
 

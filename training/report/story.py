@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 
 from contracts.release import Manifest
 from training.data.dataset import Dataset
+from training.data.profile import Profile
 from training.evaluation.bootstrap import CONFIDENCE, RESAMPLES
 from training.evaluation.evaluate import Evaluation
 from training.kinds.kind import Measured
@@ -29,6 +30,7 @@ class Story:
     dataset: Dataset
     scheme: str
     seconds: dict[str, float]
+    profile: Profile
 
 
 def metrics_json(story: Story) -> str:
@@ -54,6 +56,7 @@ def metrics_json(story: Story) -> str:
             "test": len(story.dataset.test),
             "train_rows_by_label": dict(sorted(Counter(row.label for row in story.dataset.train).items())),
             "warnings": list(story.dataset.warnings),
+            "profile": story.profile.content(),
         },
         "seconds": {name: round(taken, 3) for name, taken in story.seconds.items()},
     }

@@ -31,10 +31,10 @@ class Grouped:
 
 
 def pairs_of(rows: Sequence[Row], seed: int) -> list[TextPair]:
-    """One pair a row. A labelled text's mate is another of its label, drawn by the seed.
+    """The rows' own pairs; of labelled rows every text in one pair, its mate another of its label, drawn by the seed.
 
-    A text that is the only one of its label is its own mate: dropout makes the two differ (SimCSE, Gao et al. 2021,
-    arXiv 2104.08821, section 3).
+    Of an odd number the last one's mate has another too. A text that is the only one of its label is its own mate:
+    dropout makes the two differ (SimCSE, Gao et al. 2021, arXiv 2104.08821, section 3).
     """
     if _are_pairs(rows):
         pairs = rows_of(PairRow, rows)
@@ -42,18 +42,15 @@ def pairs_of(rows: Sequence[Row], seed: int) -> list[TextPair]:
         return [
             TextPair(row.first, row.second, numbers[row.first] if row.score is None else row.score) for row in pairs
         ]
-    members: dict[str, list[int]] = defaultdict(list)
-    places = []
-    for index, row in enumerate(rows):
-        places.append(len(members[row.label]))
-        members[row.label].append(index)
-    number = {label: place for place, label in enumerate(sorted(members))}
+    members: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        members[row.label].append(row.text)
     rng = np.random.default_rng(seed)
     found = []
-    for place, row in zip(places, rows, strict=True):
-        others = members[row.label]
-        mate = others[(place + 1 + int(rng.integers(max(1, len(others) - 1)))) % len(others)]
-        found.append(TextPair(row.text, rows[mate].text, number[row.label]))
+    for number, label in enumerate(sorted(members)):
+        texts = [members[label][place] for place in rng.permutation(len(members[label]))]
+        firsts, seconds = texts[0::2], texts[1::2] + texts[:1]
+        found += [TextPair(first, second, number) for first, second in zip(firsts, seconds, strict=False)]
     return found
 
 
@@ -76,7 +73,7 @@ def grouped(rows: Sequence[Row], known: Sequence[Row] = ()) -> tuple[Grouped, Gr
 
 
 def scored(rows: Sequence[Row], seed: int) -> list[TextPair]:
-    """Pairs with scores; where the rows have none, each row's pair with 1, and with 0 its first with a stranger."""
+    """Pairs with scores; where they have none, all pairs with 1, and with 0 each first text with a stranger."""
     pairs = pairs_of(rows, seed)
     if _are_pairs(rows) and rows_of(PairRow, rows)[0].score is not None:
         return pairs

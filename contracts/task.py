@@ -56,6 +56,10 @@ class DataSpec(Contract):
     time_column: str | None = Field(
         None, min_length=1, description="splits made here are then by time, the newest rows are the test"
     )
+    sampling: Literal["none", "oversample", "undersample"] = Field(
+        "none", description="of training rows against imbalance: rare labels' rows repeated, or common ones' left out"
+    )
+    sampling_ratio: float = Field(1.0, ge=1, description="rows of the commonest label to those of the rarest, then")
     split: tuple[float, float, float] = (0.70, 0.15, 0.15)
     ignore_labels: tuple[str, ...] = ()
 

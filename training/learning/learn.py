@@ -11,6 +11,7 @@ from tokenizers import Tokenizer
 
 from contracts.task import TaskSpec
 from training.data.dataset import Dataset
+from training.data.sampling import resample
 from training.kinds.kinds import kind_of
 from training.learning.base_model import BaseModel
 from training.learning.classifier import freeze_layers
@@ -51,7 +52,7 @@ def learn(
     with progress.stage("tokenize", "Tokenizing") as stage:
         stage.expect(2)
         encoded = []
-        for rows in (dataset.train, dataset.validation):
+        for rows in (resample(dataset.train, spec.data, spec.train.seed), dataset.validation):
             encoded.append(kind.encode(rows, labels, tokenizer, spec))
             stage.advance()
     train, validation = encoded

@@ -16,8 +16,8 @@ from service.errors import ApiKeysError, UnauthorizedError
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0
-# Answered without a key: who watches over the service asks these.
-OPEN_PATHS = frozenset({"/livez", "/readyz", "/v2/health/live", "/v2/health/ready"})
+# Answered without a key: who watches over the service asks these. `/healthz` is BentoML's name of `/livez`.
+OPEN_PATHS = frozenset({"/livez", "/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"})
 # Who called, in the task that answers; "" where everyone may.
 CALLER: ContextVar[str] = ContextVar("caller", default="")
 

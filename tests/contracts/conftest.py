@@ -9,6 +9,7 @@ import pytest
 from contracts.home import Home
 from contracts.release import REQUIRED_FILES, GateVerdict, Lineage, Manifest
 from contracts.release_store import publish, staging
+from contracts.rollout import Rollout, end_trial, promote, rollback, try_canary, try_shadow
 from contracts.task import DataSpec, TaskSpec
 
 
@@ -42,3 +43,59 @@ def publish_small() -> Callable[..., Manifest]:
             return publish(home, staged, a_manifest(task))
 
     return make
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory, publish_small: Callable[..., Manifest]) -> Home:
+    """A home with releases 0001 to 0004 of `support`."""
+    home = Home(tmp_path_factory.mktemp("published"))
+    for _ in range(4):
+        publish_small(home)
+    return home
+
+
+@pytest.fixture
+def fresh(published: Home) -> Home:
+    """The same, and nothing was ever promoted."""
+    published.rollout("support").unlink(missing_ok=True)
+    return published
+
+
+@pytest.fixture(scope="session")
+def up() -> Callable[..., Rollout]:
+    def act(home: Home, version: str, now: float = 1.0) -> Rollout:
+        return promote(home, "support", version, by="test", reason="better", now=now)
+
+    return act
+
+
+@pytest.fixture(scope="session")
+def back() -> Callable[..., Rollout]:
+    def act(home: Home, now: float = 2.0) -> Rollout:
+        return rollback(home, "support", by="test", reason="worse", now=now)
+
+    return act
+
+
+@pytest.fixture(scope="session")
+def canary() -> Callable[..., Rollout]:
+    def act(home: Home, version: str, share: float = 0.1, now: float = 3.0) -> Rollout:
+        return try_canary(home, "support", version, share, by="test", reason="looks good", now=now)
+
+    return act
+
+
+@pytest.fixture(scope="session")
+def shadow() -> Callable[..., Rollout]:
+    def act(home: Home, version: str, share: float = 1.0, now: float = 3.0) -> Rollout:
+        return try_shadow(home, "support", version, share, by="test", reason="to see", now=now)
+
+    return act
+
+
+@pytest.fixture(scope="session")
+def ended() -> Callable[..., Rollout]:
+    def act(home: Home, now: float = 4.0) -> Rollout:
+        return end_trial(home, "support", by="test", reason="seen enough", now=now)
+
+    return act

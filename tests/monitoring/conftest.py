@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +17,12 @@ from contracts.home import Home
 from contracts.log import segment_path
 from contracts.records import FeedbackRecord, PredictionRecord
 from contracts.reference import Reference
+from contracts.release import Manifest
+from contracts.rollout import promote
+from contracts.task import MonitorSpec
+from contracts.verdict import Verdict
+from monitoring import evaluation
+from monitoring.evaluation import Watch, evaluate_pending
 
 START = 1_800_000_000.0
 
@@ -159,3 +167,46 @@ def made_reference() -> Callable[..., Reference]:
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def released_once(tmp_path_factory: pytest.TempPathFactory, make_release: Callable[..., Manifest]) -> Home:
+    """Releases 0001, the stable one, and 0002, of a task whose windows have 50 rows. To be copied."""
+    root = tmp_path_factory.mktemp("released")
+    home = Home(root)
+    for _ in range(2):
+        make_release(home, monitor=MonitorSpec(window=50, min_window=20))
+    promote(home, "support", "0001", by="test", reason="first", now=1.0)
+    return home
+
+
+@pytest.fixture
+def released(home: Home, released_once: Home) -> Home:
+    """The same, to be changed."""
+    shutil.copytree(released_once.root, home.root, dirs_exist_ok=True)
+    return home
+
+
+@pytest.fixture
+def judged_ids(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
+    """Prediction ids by window, as they were judged and committed."""
+    found: dict[str, list[str]] = {}
+    real = evaluation.commit
+
+    def commit(state: Any, verdict: Verdict, window: Any, labels: Any) -> Any:
+        assert verdict.window_id not in found, "judged twice"
+        found[verdict.window_id] = [row.id for row in window]
+        return real(state, verdict, window, labels)
+
+    monkeypatch.setattr(evaluation, "commit", commit)
+    return found
+
+
+@pytest.fixture(scope="session")
+def look() -> Callable[..., list[Verdict]]:
+    """One look at the log: the windows that it judged. A stream that sleeps closes none, unless `idle` is given."""
+
+    def once(home: Home, watch: Watch, now: float, idle: float = 1e12) -> list[Verdict]:
+        return list(evaluate_pending(home, "support", watch, now, idle_seconds=idle).judged)
+
+    return once

@@ -10,7 +10,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -175,6 +177,26 @@ def release_served(make_release: Callable[..., Manifest]) -> Callable[..., Manif
     return make
 
 
+@dataclass(frozen=True)
+class Scene:
+    """A home of its own, in which releases of `support` are published, and servers over it."""
+
+    home: Home
+    start: Callable[..., Server]
+    serve: Callable[..., Manifest]  # publish a release and make it the stable one
+    publish: Callable[..., Manifest]
+
+
+@pytest.fixture
+def scene(
+    home: Home,
+    start_server: Callable[..., Server],
+    release_served: Callable[..., Manifest],
+    make_release: Callable[..., Manifest],
+) -> Scene:
+    return Scene(home, partial(start_server, home), partial(release_served, home), partial(make_release, home))
+
+
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory, release_served: Callable[..., Manifest]) -> Iterator[Server]:
     """One server for tests that only ask: tasks `support` (small limits), `orders`, and `broken` (no release)."""
@@ -186,3 +208,33 @@ def shared(tmp_path_factory: pytest.TempPathFactory, release_served: Callable[..
     server.wait_for(server.ready, "ready")
     yield server
     server.close()
+
+
+@pytest.fixture(scope="session")
+def post() -> Callable[..., httpx.Response]:
+    """Send any bytes, under any name."""
+
+    def send(server: Server, path: str, content: bytes, kind: str | None = "application/json") -> httpx.Response:
+        headers = {} if kind is None else {"content-type": kind}
+        return server.client.post(server.url + path, content=content, headers=headers)
+
+    return send
+
+
+@pytest.fixture(scope="session")
+def assert_problem() -> Callable[..., dict[str, Any]]:
+    """The problem that a response holds, which is whole and of the given status and name."""
+
+    def check(response: httpx.Response, status: int, name: str) -> dict[str, Any]:
+        assert response.status_code == status, response.text
+        assert response.headers["content-type"] == "application/problem+json"
+        problem: dict[str, Any] = response.json()
+        assert problem["type"] == f"urn:perennial:problem:{name}"
+        assert problem["status"] == status
+        assert problem["title"]
+        assert problem["detail"]
+        assert problem["instance"] == response.request.url.raw_path.decode()
+        assert "Traceback" not in response.text
+        return problem
+
+    return check

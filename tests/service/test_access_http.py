@@ -18,10 +18,10 @@ from contracts.release import Manifest
 ALICE = "alice-secret-0123456789"
 BOB = "bob-secret-0123456789-bob"
 KEY = {"authorization": f"Bearer {ALICE}"}
-OPEN = ("/livez", "/readyz", "/v2/health/live", "/v2/health/ready")
+OPEN = ("/livez", "/healthz", "/readyz", "/v2/health/live", "/v2/health/ready")
 CLOSED = (
     "/v1/models", "/v1/models/support", "/v1/models/none", "/metrics", "/", "/docs", "/docs.json", "/openapi.json",
-    "/v2", "/v2/models/support", "/healthz", "/livez/", "/v1", "/nothing", "//livez", "/%6c%69vez/..",
+    "/v2", "/v2/models/support", "/healthz/", "/livez/", "/v1", "/nothing", "//livez", "/%6c%69vez/..",
 )  # fmt: skip
 TEXT = {"instances": ["my invoice"]}
 

@@ -1,0 +1,184 @@
+"""The queue and the lanes: answers in order, bounds, failures and fair turns."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import pytest
+
+from contracts.home import Home
+from contracts.release import Manifest
+from service.engine.model import BatchOutput, LoadedRelease, load_release
+from service.engine.scheduler import Scheduler
+from service.errors import ModelOutputError, QueueFullError, StoppingError
+from service.metrics import ServiceMetrics
+
+
+def test_a_request_larger_than_a_batch_comes_back_whole_and_in_order(
+    labels: Callable[..., list[str]], scheduler: Callable[..., Scheduler], release: LoadedRelease
+) -> None:
+    words = {"invoice": "billing", "courier": "delivery", "hello": "other"}
+    texts = [f"{word} {'please ' * (number % 20)}" for number, word in enumerate(list(words) * 40)]
+
+    async def run() -> list[str]:
+        running = scheduler()
+        found = labels(release, await running.predict(release, release.encode(texts)))
+        await running.stop()
+        return found
+
+    assert asyncio.run(run()) == [words[text.split()[0]] for text in texts]
+
+
+def test_past_the_bound_requests_are_refused_at_once_and_told_when_to_come_back(
+    labels: Callable[..., list[str]], scheduler: Callable[..., Scheduler], release: LoadedRelease
+) -> None:
+    encoded = release.encode(["invoice please"])  # four tokens
+
+    async def run() -> list[object]:
+        running = scheduler(queue_tokens=12)
+        found = await asyncio.gather(*(running.predict(release, encoded) for _ in range(10)), return_exceptions=True)
+        # What was answered has left the queue: there is room again.
+        assert labels(release, await running.predict(release, encoded)) == ["billing"]
+        await running.stop()
+        return list(found)
+
+    found = asyncio.run(run())
+    refused = [one for one in found if isinstance(one, QueueFullError)]
+    assert len(refused) == 7
+    assert all(one.retry_after >= 1 for one in refused)
+    assert all(not isinstance(one, BaseException) for one in found[:3])
+
+
+def test_a_request_above_the_whole_bound_is_served_when_nothing_waits(
+    scheduler: Callable[..., Scheduler], release: LoadedRelease
+) -> None:
+    async def run() -> int:
+        running = scheduler(queue_tokens=1)
+        found = await running.predict(release, release.encode(["invoice please"] * 30))
+        await running.stop()
+        return len(found.answers())
+
+    assert asyncio.run(run()) == 30
+
+
+def test_once_stopped_nothing_hangs(
+    labels: Callable[..., list[str]], scheduler: Callable[..., Scheduler], release: LoadedRelease
+) -> None:
+    encoded = release.encode(["invoice please"])
+
+    async def run() -> None:
+        running = scheduler()
+        waiting = asyncio.create_task(running.predict(release, encoded))
+        await asyncio.sleep(0)
+        await running.stop()
+        (outcome,) = await asyncio.gather(waiting, return_exceptions=True)
+        assert isinstance(outcome, StoppingError) or labels(release, outcome) == ["billing"]
+        with pytest.raises(StoppingError):
+            await running.predict(release, encoded)
+
+    asyncio.run(run())
+
+
+def test_a_model_that_fails_answers_its_callers_and_the_next(
+    labels: Callable[..., list[str]], scheduler: Callable[..., Scheduler], release: LoadedRelease
+) -> None:
+    (good,) = release.encode(["invoice please"])
+    bad = type(good)(good.text, [10**9], 1, 0.0, 1.0)  # outside the vocabulary: the session run fails
+
+    async def run() -> None:
+        running = scheduler()
+        with pytest.raises(ModelOutputError, match="rollback support"):
+            await running.predict(release, [bad])
+        assert labels(release, await running.predict(release, [good])) == ["billing"]
+        await running.stop()
+
+    asyncio.run(run())
+
+
+def test_one_bad_text_does_not_spoil_its_neighbours(
+    held: Callable[..., AbstractContextManager[Any]], labels: Callable[..., list[str]], release: LoadedRelease
+) -> None:
+    first, good = release.encode(["invoice please", "courier today"])
+    bad = type(good)(good.text, [10**9] * len(good.ids), 1, 0.0, 1.0)
+
+    async def run(runs: Any) -> list[object]:
+        metrics = ServiceMetrics()
+        running = Scheduler(batch_tokens=64, queue_tokens=1000, metrics=metrics)
+        begun = asyncio.create_task(running.predict(release, [first]))
+        await runs.wait(1)
+        others = [asyncio.create_task(running.predict(release, [one])) for one in (good, bad, good)]
+        await asyncio.sleep(0)
+        runs.go_on.set()
+        await begun
+        found = await asyncio.gather(*others, return_exceptions=True)
+        await running.stop()
+        assert [len(rows) for rows in runs.rows[:2]] == [1, 3], "the three shared a run"
+        assert b'perennial_model_failures_total{release="0001",task="support"} 1.0' in metrics.render()
+        return list(found)
+
+    with held(release) as runs:
+        before, spoilt, after = asyncio.run(run(runs))
+        assert isinstance(spoilt, ModelOutputError)
+        assert labels(release, before) == labels(release, after) == ["delivery"]
+
+
+def test_a_flooded_task_refuses_its_own_callers_and_keeps_no_other_waiting(
+    held: Callable[..., AbstractContextManager[Any]],
+    labels: Callable[..., list[str]],
+    scheduler: Callable[..., Scheduler],
+    home: Home,
+    make_release: Callable[..., Manifest],
+    release: LoadedRelease,
+) -> None:
+    make_release(home, "orders")
+    other = load_release(home, "orders", "0001", threads=1)
+    (flood,) = release.encode(["invoice please"])
+    (single,) = other.encode(["courier today"])
+
+    async def run(runs: Any) -> None:
+        running = scheduler(queue_tokens=40, batch_tokens=4)
+        flooding = [asyncio.create_task(running.predict(release, [flood]))]
+        await runs.wait(1)
+        flooding += [asyncio.create_task(running.predict(release, [flood])) for _ in range(10)]
+        await asyncio.sleep(0)
+        with pytest.raises(QueueFullError, match="Task support"):
+            await running.predict(release, [flood])
+        admitted = asyncio.create_task(running.predict(other, [single]))
+        await asyncio.sleep(0)
+        runs.go_on.set()
+        assert labels(other, await admitted) == ["delivery"]
+        await asyncio.gather(*flooding)
+        await running.stop()
+        assert [rows[0] for rows in runs.rows].index(single.ids) <= 2, "its turn is the next but one at the latest"
+
+    with held(release, other) as runs:
+        asyncio.run(run(runs))
+
+
+def test_a_short_text_alone_is_run_where_it_is_and_all_else_by_lanes(
+    scheduler: Callable[..., Scheduler], release: LoadedRelease
+) -> None:
+    short, long = release.encode(["invoice please", "invoice " * 30])
+    threads: list[str] = []
+    predict = release.predict
+
+    def noted(rows: Sequence[list[int]], *, all_cores: bool = False) -> BatchOutput:
+        threads.append(f"{threading.current_thread().name.partition('-')[0]} {all_cores}")
+        return predict(rows, all_cores=all_cores)
+
+    release.predict = noted
+    release.is_short = lambda tokens: tokens <= len(short.ids)
+
+    async def run() -> None:
+        running = scheduler()
+        await running.predict(release, [short])
+        await running.predict(release, [long])
+        await asyncio.gather(running.predict(release, [short]), running.predict(release, [short]))
+        await running.stop()
+
+    asyncio.run(run())
+    assert threads == ["MainThread False", "lane True", "lane False"]

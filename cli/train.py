@@ -27,9 +27,13 @@ def run(options: argparse.Namespace) -> int:
     # Read when torch is first imported: threads that spin while they wait for each other are slower on a busy machine.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from training.kinds.kinds import kind_of
+    from training.learning.group import joined_group
     from training.pipeline import train
 
-    manifest = train(home, spec)
+    with joined_group(os.environ) as group:
+        manifest = train(home, spec)
+    if not group.leads:
+        return 0
     first = read_rollout(home, manifest.task) is None
     if first or options.promote:
         reason = "first release" if first else "by hand"

@@ -53,6 +53,10 @@ class Home:
         """Folder of the frozen `train.jsonl`, `validation.jsonl` and `test.jsonl` of a data fingerprint."""
         return self.root / "datasets" / task / fingerprint
 
+    def training(self, task: str) -> Path:
+        """Folder of the checkpoints of trainings under way or interrupted, one subfolder a training."""
+        return self.root / "training" / task
+
     def predictions(self, task: str) -> Path:
         """Folder of the prediction log's segments."""
         return self.root / "log" / task / "predictions"

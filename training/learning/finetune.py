@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from contracts.errors import TrainingError
 from contracts.task import TrainSpec
 from training.learning.batches import grouped_by_length
 from training.learning.checkpoint import (
@@ -119,7 +120,12 @@ class _Training:
 
     def resume(self) -> None:
         """Go on from the checkpoint, if there is one of this training."""
-        found = load_checkpoint(self._path, self._mark)
+        if len(set(self._group.gather(self._mark))) > 1:
+            raise TrainingError(
+                "The processes of this training do not see the same data, base model and recipe. Give all of them the "
+                "same task file and files."
+            )
+        found = self._group.share((load_checkpoint(self._path, self._mark) if self._group.leads else None,))[0]
         if found is None:
             return
         self.position = found.position

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeVar
 
 import torch
 from torch import distributed, nn
+
+from contracts.errors import TrainingError
 
 Shared = TypeVar("Shared")
 
@@ -40,6 +44,22 @@ class Group:
             parameter.grad = part.view_as(parameter)
         return [float(number) for number in beside]
 
+    def share(self, value: Shared | None) -> Shared:
+        """What the leading process gives; the others give None. Raises TrainingError when it ended before."""
+        if self.size == 1:
+            found: list[Shared | None] = [value]
+        else:
+            found = [value if self.leads else None]
+            try:
+                distributed.broadcast_object_list(found, src=0)
+            except RuntimeError as error:
+                raise TrainingError(
+                    "The leading process ended before its work was done; its output says why."
+                ) from error
+        if found[0] is None:
+            raise TrainingError("The leading process had nothing to share, expected a result. Start all of them anew.")
+        return found[0]
+
     def gather(self, value: Shared) -> list[Shared]:
         """What each process gives, in the order of their ranks."""
         if self.size == 1:
@@ -47,6 +67,26 @@ class Group:
         found: list[Shared] = [value] * self.size
         distributed.all_gather_object(found, value)
         return found
+
+
+@contextmanager
+def joined_group(environment: Mapping[str, str]) -> Iterator[Group]:
+    """Join the processes that `torchrun` or `accelerate launch` started with this one, if they did.
+
+    They say so by WORLD_SIZE, RANK, LOCAL_RANK, MASTER_ADDR and MASTER_PORT. Gloo between processors, NCCL between
+    graphics cards.
+    """
+    if int(environment.get("WORLD_SIZE", "1")) == 1:
+        yield Group()
+        return
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(environment.get("LOCAL_RANK", "0")))
+    # A day: while the leading process measures and publishes, the others do nothing but wait for it.
+    distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo", timeout=timedelta(days=1))
+    try:
+        yield current_group()
+    finally:
+        distributed.destroy_process_group()
 
 
 def current_group() -> Group:

@@ -133,23 +133,18 @@ def test_a_swap_under_load_loses_no_request(
     assert server.metric('perennial_release_info{release="0003",role="stable",task="support"}') == 0
 
 
-def test_a_corrupt_release_is_kept_out_and_told_and_a_mended_one_is_taken(
-    home: Home,
-    start_server: Callable[..., Any],
-    release_served: Callable[..., Manifest],
-    make_release: Callable[..., Manifest],
-) -> None:
-    release_served(home)
-    server = start_server(home)
-    bad = make_release(home)
-    promote(home, "support", bad.version, by="test", reason="test", now=time.time())
+def test_a_corrupt_release_is_kept_out_and_told_and_a_mended_one_is_taken(scene: Any) -> None:
+    scene.serve()
+    server = scene.start()
+    bad = scene.publish()
+    promote(scene.home, "support", bad.version, by="test", reason="test", now=time.time())
     server.wait_for(lambda: server.version() == "0002", "0002 answers")
-    worse = make_release(home)
-    model = home.release("support", worse.version) / MODEL_FILE
+    worse = scene.publish()
+    model = scene.home.release("support", worse.version) / MODEL_FILE
     whole = model.read_bytes()
-    promoted = home.rollout("support").read_bytes().replace(b'"stable": "0002"', b'"stable": "0003"')
+    promoted = scene.home.rollout("support").read_bytes().replace(b'"stable": "0002"', b'"stable": "0003"')
     model.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-    write_atomic(home.rollout("support"), promoted)
+    write_atomic(scene.home.rollout("support"), promoted)
     server.wait_for(lambda: server.get("/v1/models/support").json()["problem"], "told")
     shown = server.get("/v1/models/support").json()
     assert shown["version"] == "0002"

@@ -7,7 +7,6 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -16,7 +15,6 @@ from contracts.files import write_atomic
 from contracts.home import Home
 from contracts.log import Cursor, read_new
 from contracts.records import FeedbackRecord, PredictionRecord
-from contracts.release import Manifest
 from contracts.rollout import end_trial, promote, try_canary, try_shadow
 from contracts.task import LimitSpec
 from service.rollout.trials import in_share
@@ -56,16 +54,11 @@ def write_rollout(home: Home, generation: int, **fields: object) -> None:
     write_atomic(home.rollout("support"), json.dumps(content).encode())
 
 
-def test_a_canary_answers_the_same_callers_in_every_worker(
-    home: Home,
-    start_server: Callable[..., Any],
-    release_served: Callable[..., Manifest],
-    make_release: Callable[..., Manifest],
-) -> None:
-    release_served(home)
-    make_release(home)
-    try_canary(home, "support", "0002", 0.3, **BY)
-    server = start_server(home, environment={"PERENNIAL_WORKERS": "2"})
+def test_a_canary_answers_the_same_callers_in_every_worker(scene: Any) -> None:
+    scene.serve()
+    scene.publish()
+    try_canary(scene.home, "support", "0002", 0.3, **BY)
+    server = scene.start(environment={"PERENNIAL_WORKERS": "2"})
     keys = [f"customer-{number}" for number in range(60)]
     chosen = {key: "0002" if in_share("support", "0002", key, 0.3) else "0001" for key in keys}
     assert len(set(chosen.values())) == 2
@@ -83,7 +76,7 @@ def test_a_canary_answers_the_same_callers_in_every_worker(
     assert [answering(key) for key in asked] == [chosen[key] for key in asked]
     expected = sum(chosen[key] == "0002" for key in asked)
     for role, version, count in (("canary", "0002", expected), ("stable", "0001", len(asked) - expected)):
-        found = logged(server, home, role, count)
+        found = logged(server, scene.home, role, count)
         assert [record.release for record in found] == [version] * count
         sample = f'perennial_predictions_total{{label="billing",release="{version}",task="support"}}'
         assert server.metric(sample) == count
@@ -91,16 +84,11 @@ def test_a_canary_answers_the_same_callers_in_every_worker(
         assert server.metric(sample) == count
 
 
-def test_trials_switched_by_writing_the_file_under_load_lose_no_request(
-    home: Home,
-    start_server: Callable[..., Any],
-    release_served: Callable[..., Manifest],
-    make_release: Callable[..., Manifest],
-) -> None:
-    release_served(home)
+def test_trials_switched_by_writing_the_file_under_load_lose_no_request(scene: Any) -> None:
+    scene.serve()
     for _ in range(2):
-        make_release(home)
-    server = start_server(home)
+        scene.publish()
+    server = scene.start()
     answers: list[tuple[int, bool, str]] = []
     stop = threading.Event()
 
@@ -129,15 +117,15 @@ def test_trials_switched_by_writing_the_file_under_load_lose_no_request(
         thread.start()
     try:
         answered_by("0001")
-        write_rollout(home, 2, stable="0001", canary="0002", canary_share=0.5)
+        write_rollout(scene.home, 2, stable="0001", canary="0002", canary_share=0.5)
         answered_by("0001", "0002")
-        write_rollout(home, 3, stable="0001", canary="0002", canary_share=1.0, shadow="0003", shadow_share=0.5)
+        write_rollout(scene.home, 3, stable="0001", canary="0002", canary_share=1.0, shadow="0003", shadow_share=0.5)
         answered_by("0002")
-        write_rollout(home, 4, stable="0002", canary="0003", canary_share=0.5)
+        write_rollout(scene.home, 4, stable="0002", canary="0003", canary_share=0.5)
         answered_by("0002", "0003")
-        write_rollout(home, 5, stable="0003", shadow="0001")
+        write_rollout(scene.home, 5, stable="0003", shadow="0001")
         answered_by("0003")
-        write_rollout(home, 6, stable="0001")
+        write_rollout(scene.home, 6, stable="0001")
         answered_by("0001")
     finally:
         stop.set()
@@ -146,23 +134,18 @@ def test_trials_switched_by_writing_the_file_under_load_lose_no_request(
     assert {(status, right) for status, right, _ in answers} == {(200, True)}
 
 
-def test_a_shadow_scores_beside_the_answers_and_answers_nobody(
-    home: Home,
-    start_server: Callable[..., Any],
-    release_served: Callable[..., Manifest],
-    make_release: Callable[..., Manifest],
-) -> None:
-    release_served(home)
-    make_release(home, keywords=KEYWORDS)
-    try_shadow(home, "support", "0002", **BY)
-    server = start_server(home)
+def test_a_shadow_scores_beside_the_answers_and_answers_nobody(scene: Any) -> None:
+    scene.serve()
+    scene.publish(keywords=KEYWORDS)
+    try_shadow(scene.home, "support", "0002", **BY)
+    server = scene.start()
     server.wait_for(lambda: loaded(server, "0002", "shadow"), "the shadow is loaded")
     texts = [f"hello question {number}" for number in range(30)]
     answers = [ask(server.client, server.url, text, key=text).json() for text in texts]
     assert {answer["model_version"] for answer in answers} == {"0001"}
     assert {answer["predictions"][0]["label"] for answer in answers} == {"other"}
-    shadows = logged(server, home, "shadow", len(texts))
-    stable = logged(server, home, "stable", len(texts))
+    shadows = logged(server, scene.home, "shadow", len(texts))
+    stable = logged(server, scene.home, "stable", len(texts))
     assert sorted(record.text or "" for record in shadows) == sorted(texts)
     assert {(record.release, record.label) for record in shadows} == {("0002", "praise")}
     assert {(record.release, record.label) for record in stable} == {("0001", "other")}
@@ -173,73 +156,58 @@ def test_a_shadow_scores_beside_the_answers_and_answers_nobody(
     assert server.metric('perennial_predictions_total{label="praise",release="0002",task="support"}') == 0
     differed = 'perennial_shadow_predictions_total{outcome="other",release="0002",task="support"}'
     assert server.metric(differed) == len(texts)
-    end_trial(home, "support", **BY)
+    end_trial(scene.home, "support", **BY)
     server.wait_for(lambda: not loaded(server, "0002", "shadow"), "the shadow is gone")
     assert ask(server.client, server.url, "hello again").status_code == 200
-    logged(server, home, "stable", len(texts) + 1)
+    logged(server, scene.home, "stable", len(texts) + 1)
     time.sleep(0.3)  # longer than a record takes to its file
-    assert len(logged(server, home, "shadow", len(texts))) == len(texts)
+    assert len(logged(server, scene.home, "shadow", len(texts))) == len(texts)
 
 
-def test_a_share_of_the_traffic_is_shadowed(
-    home: Home,
-    start_server: Callable[..., Any],
-    release_served: Callable[..., Manifest],
-    make_release: Callable[..., Manifest],
-) -> None:
-    release_served(home)
-    make_release(home)
-    try_shadow(home, "support", "0002", 0.3, **BY)
-    server = start_server(home)
+def test_a_share_of_the_traffic_is_shadowed(scene: Any) -> None:
+    scene.serve()
+    scene.publish()
+    try_shadow(scene.home, "support", "0002", 0.3, **BY)
+    server = scene.start()
     server.wait_for(lambda: loaded(server, "0002", "shadow"), "the shadow is loaded")
     texts = [f"hello number {number}" for number in range(100)]
     for text in texts:
         assert ask(server.client, server.url, text).status_code == 200
     chosen = {text for text in texts if in_share("support", "0002", text, 0.3)}
-    assert {record.text for record in logged(server, home, "shadow", len(chosen))} == chosen
+    assert {record.text for record in logged(server, scene.home, "shadow", len(chosen))} == chosen
 
 
-def test_feedback_on_a_canary_may_name_its_own_labels(
-    home: Home,
-    start_server: Callable[..., Any],
-    release_served: Callable[..., Manifest],
-    make_release: Callable[..., Manifest],
-) -> None:
-    release_served(home)
-    make_release(home, keywords=KEYWORDS)
-    server = start_server(home)
+def test_feedback_on_a_canary_may_name_its_own_labels(scene: Any) -> None:
+    scene.serve()
+    scene.publish(keywords=KEYWORDS)
+    server = scene.start()
     assert ask(server.client, server.url, "hello", version="0002").status_code == 404
-    try_canary(home, "support", "0002", 0.01, **BY)
+    try_canary(scene.home, "support", "0002", 0.01, **BY)
     server.wait_for(lambda: loaded(server, "0002", "canary"), "the canary is loaded")
     answer = ask(server.client, server.url, "hello", version="0002").json()
     assert (answer["model_version"], answer["predictions"][0]["label"]) == ("0002", "praise")
     identifier = answer["predictions"][0]["id"]
     assert server.feedback((identifier, "praise")).status_code == 202
     assert server.feedback((identifier, "unheard-of")).status_code == 422
-    kept = list(read_new(home.feedback("support"), FeedbackRecord, Cursor()))
+    kept = list(read_new(scene.home.feedback("support"), FeedbackRecord, Cursor()))
     assert [(record.id, record.label) for record in kept] == [(identifier, "praise")]
-    (record,) = logged(server, home, "canary", 1)
+    (record,) = logged(server, scene.home, "canary", 1)
     assert (record.id, record.release) == (identifier, "0002")
     missing = ask(server.client, server.url, "hello", version="0009")
     assert missing.status_code == 404
     assert missing.json()["type"] == "urn:perennial:problem:version-not-served"
     assert "0001 (stable), 0002 (canary)" in missing.json()["detail"]
-    promote(home, "support", "0002", **BY)
+    promote(scene.home, "support", "0002", **BY)
     server.wait_for(lambda: server.version() == "0002", "the canary is promoted")
     assert ask(server.client, server.url, "hello").json()["predictions"][0]["label"] == "praise"
 
 
-def test_a_shadow_that_cannot_keep_up_is_counted_and_costs_no_caller_anything(
-    home: Home,
-    start_server: Callable[..., Any],
-    release_served: Callable[..., Manifest],
-    make_release: Callable[..., Manifest],
-) -> None:
+def test_a_shadow_that_cannot_keep_up_is_counted_and_costs_no_caller_anything(scene: Any) -> None:
     many = LimitSpec(max_instances=2000)
-    release_served(home, limits=many)
-    make_release(home, limits=many, work=3000)
-    try_shadow(home, "support", "0002", by="test", reason="test", now=time.time())
-    server = start_server(home)
+    scene.serve(limits=many)
+    scene.publish(limits=many, work=3000)
+    try_shadow(scene.home, "support", "0002", by="test", reason="test", now=time.time())
+    server = scene.start()
     server.wait_for(lambda: "as the shadow, from now on" in server.output(), "the shadow is loaded")
     # One that is more than may wait, one that runs, one that waits.
     found = [server.predict(*["invoice please"] * count).status_code for count in (1500, 900, 900)]

@@ -77,7 +77,8 @@ class _Starter:
                 keys.seek(0)
                 inherited = (self.listening.fileno(), worker_end.fileno(), keys.fileno())
                 command = [sys.executable, "-m", "service.worker", *map(str, inherited)]
-                worker.process = subprocess.Popen(command, pass_fds=inherited, env=self.environment)
+                # A group of its own: a Ctrl-C is for this process alone, which then stops the others in good order.
+                worker.process = subprocess.Popen(command, pass_fds=inherited, env=self.environment, process_group=0)
         except OSError:
             own_end.close()
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import sys
@@ -73,6 +74,18 @@ def test_a_worker_that_dies_while_the_keys_cannot_be_read_comes_back_with_those_
         "mended",
     )
     assert KEY["x-api-key"] not in server.output()
+
+
+def test_a_ctrl_c_while_workers_are_starting_ends_them_without_a_word(
+    home: Home, start_server: Callable[..., Any]
+) -> None:
+    server = start_server(home, until_ready=False, environment={"PERENNIAL_WORKERS": "2"})
+    server.wait_for(lambda: len(workers(server)) == 2, "started")
+    # A terminal sends it to every process of the group.
+    group = os.getpgid(server.process.pid)
+    assert all(os.getpgid(one.pid) != group for one in workers(server))
+    assert server.end(signal.SIGINT) == 0
+    assert "Traceback" not in server.output()
 
 
 def test_lines_of_the_log_have_one_form_with_one_worker_and_with_several(

@@ -51,6 +51,13 @@ class BodyTooSlowError(PerennialError):
         )
 
 
+class BodiesFullError(PerennialError):
+    """A long body that came while as many as there is room for are coming already."""
+
+    def __init__(self) -> None:
+        super().__init__("As many long bodies as there is room for are being read. Send it again a little later.")
+
+
 class MediaTypeError(PerennialError):
     """A body of another type than JSON."""
 

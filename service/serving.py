@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from contracts.records import Role
 from contracts.release import Manifest
@@ -39,8 +40,7 @@ _INLINE_CHARS = 5_000
 _ENCODING_CHARS = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(NamedTuple):
     """The answer to one text."""
 
     id: str

@@ -6,13 +6,13 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from service.engine.batching import form_turn
 from service.engine.model import BatchOutput, LoadedRelease
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(NamedTuple):
     """Where a text's answer lies."""
 
     output: BatchOutput
@@ -38,8 +38,7 @@ class Ticket:
         return [placed for placed in self.placed if placed is not None]
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(NamedTuple):
     """One text of a request."""
 
     ticket: Ticket

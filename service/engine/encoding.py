@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tokenizers import Encoding, Tokenizer
 
 
-@dataclass(frozen=True, slots=True)
-class EncodedText:
+class EncodedText(NamedTuple):
     """A text as the model takes it, and what the monitor wants to know of it."""
 
     text: str

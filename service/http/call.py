@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from service.errors import HeaderInvalidError
 from service.http.asgi import Headers, Receive
@@ -13,8 +14,7 @@ JSON = b"application/json"
 TEXT = b"text/plain; charset=utf-8"
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """A response that is no problem."""
 
     status: int
@@ -23,8 +23,7 @@ class Answer:
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """One request, as a handler sees it."""
 
     serving: Serving

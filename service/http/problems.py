@@ -8,6 +8,7 @@ import orjson
 
 from contracts.errors import LogWriteError, PerennialError
 from service.errors import (
+    BodiesFullError,
     BodyMalformedError,
     BodyTooLargeError,
     BodyTooSlowError,
@@ -54,6 +55,7 @@ TABLE: dict[type[Exception], tuple[int, str, str]] = {
     TaskNotServedError: (503, "task-not-served", "No release of this task is loaded"),
     NotReadyError: (503, "not-ready", "The service is not ready"),
     QueueFullError: (503, "queue-full", "Too much work waits"),
+    BodiesFullError: (503, "bodies-full", "Too many long bodies are coming"),
     DeadlineError: (504, "deadline-exceeded", "The answer was not ready in time"),
     HeaderInvalidError: (400, "invalid-header", "A header is not what was expected"),
     StoppingError: (503, "stopping", "The service is stopping"),

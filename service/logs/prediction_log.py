@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import orjson
@@ -19,6 +20,7 @@ from contracts.home import Home
 from contracts.log import segment_path
 from contracts.records import Role
 from service.engine.encoding import EncodedText
+from service.engine.heads import Floats
 from service.engine.model import BatchOutput, LoadedRelease
 from service.metrics import ServiceMetrics
 
@@ -26,13 +28,15 @@ logger = logging.getLogger(__name__)
 
 # Well under the 0.2 s within which a record is to reach the file.
 _GATHER_SECONDS = 0.1
+# Records that are written down between two pauses, and how long these are.
+_AT_ONCE = 4
+_PAUSE_SECONDS = 0.0003
 # Of one waiting record beside its text, roughly.
 _RECORD_BYTES = 1024
 _COMPLAIN_SECONDS = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class AnsweredText:
+class AnsweredText(NamedTuple):
     """One prediction as it was answered, not yet put into a record."""
 
     id: str
@@ -50,14 +54,13 @@ class _Rounded:
 
     def __init__(self) -> None:
         self._of: BatchOutput | None = None
-        self._logits: list[list[float]] = []
-        self._projections: list[list[float]] = []
+        self._logits = self._projections = np.empty((0, 0), dtype=np.float32)
 
-    def row(self, output: BatchOutput, row: int) -> tuple[list[float], list[float]]:
+    def row(self, output: BatchOutput, row: int) -> tuple[Floats, Floats]:
         if output is not self._of:
             self._of = output
-            self._logits = np.round(output.logits.astype(np.float64), 4).tolist()
-            self._projections = np.round(output.projections.astype(np.float64), 5).tolist()
+            self._logits = np.round(output.logits, 4)
+            self._projections = np.round(output.projections, 5)
         return self._logits[row], self._projections[row]
 
 
@@ -85,7 +88,7 @@ def record_line(answered: AnsweredText, rounded: _Rounded | None = None) -> byte
         record["text"] = encoded.text
     else:
         record["text_sha256"] = sha256(encoded.text.encode()).hexdigest()
-    return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+    return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY)
 
 
 @dataclass
@@ -154,13 +157,12 @@ class PredictionLog:
         with self._lock:
             taken, self._waiting, self._waiting_bytes = self._waiting, deque(), 0
         groups: dict[tuple[str, int], list[AnsweredText]] = {}
-        rounded = _Rounded()
         for one in taken:
             groups.setdefault((one.release.task, int(one.time) // 3600), []).append(one)
         for (task, _), group in groups.items():
             path = segment_path(self._home.predictions(task), self._writer, group[0].time)
             try:
-                self._append(task, path, b"".join([record_line(one, rounded) for one in group]))
+                self._append(task, path, self._lines(group))
             except OSError as error:
                 self._metrics.log_dropped.labels(task, "write_failed").inc(len(group))
                 self._complain(path, error, len(group))
@@ -173,6 +175,16 @@ class PredictionLog:
                 if self.problem is not None:
                     logger.warning("The prediction log is written again.")
                     self.problem = None
+
+    def _lines(self, group: Sequence[AnsweredText]) -> bytes:
+        """All in one piece would keep callers waiting for the interpreter, some of them for milliseconds."""
+        rounded = _Rounded()
+        lines: list[bytes] = []
+        for place, one in enumerate(group, start=1):
+            lines.append(record_line(one, rounded))
+            if place % _AT_ONCE == 0 and not self._stopping.is_set():
+                time.sleep(_PAUSE_SECONDS)
+        return b"".join(lines)
 
     def _append(self, task: str, path: Path, lines: bytes) -> None:
         segment = self._segments.get(task)

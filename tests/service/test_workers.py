@@ -76,9 +76,7 @@ def test_a_worker_that_dies_while_the_keys_cannot_be_read_comes_back_with_those_
     assert KEY["x-api-key"] not in server.output()
 
 
-def test_a_ctrl_c_while_workers_are_starting_ends_them_without_a_word(
-    home: Home, start_server: Callable[..., Any]
-) -> None:
+def test_a_ctrl_c_reaches_the_parent_alone_which_ends_the_workers(home: Home, start_server: Callable[..., Any]) -> None:
     server = start_server(home, until_ready=False, environment={"PERENNIAL_WORKERS": "2"})
     server.wait_for(lambda: len(workers(server)) == 2, "started")
     # A terminal sends it to every process of the group.

@@ -17,32 +17,25 @@ LONGEST_ANSWER = 30  # tokens; as SQuAD's run_squad.py has it
 class AnswerSpan:
     """The best stretch of a context, beside the place that means "no answer".
 
-    `starts` and `ends` are the logits of all places of all windows, "no answer" first.
+    `starts` and `ends` are the logits of all tokens of the context, "no answer" first; where windows share a token, the
+    largest of what they say.
     """
 
     start: int  # characters of the context; start = end = 0 where it has no tokens
     end: int
+    best: float  # what speaks for the stretch: its start logit + its end logit
+    null: float  # for no answer: the same, in the window where it is least (Devlin et al. 2018, section 4.3)
     starts: Floats
     ends: Floats
     start_place: int  # into `starts`; 0 where the context has no tokens
     end_place: int  # into `ends`
-
-    @property
-    def best(self) -> float:
-        """What speaks for the stretch: its start logit + its end logit."""
-        return float(self.starts[self.start_place] + self.ends[self.end_place])
-
-    @property
-    def null(self) -> float:
-        """What speaks for no answer: the same sum, in the window where it is least (Devlin et al. 2018, 4.3)."""
-        return float(self.starts[0] + self.ends[0])
 
     def is_answer(self, threshold: float) -> bool:
         """Whether the stretch beats "no answer" by more than the threshold."""
         return self.start_place > 0 and self.best - self.null > threshold
 
     def score(self, *, answered: bool, temperature: float) -> float:
-        """Probability of what is answered, 0..1: that of its start times that of its end, over all windows."""
+        """Probability of what is answered, 0..1: that of its start times that of its end, over the whole context."""
         start, end = (self.start_place, self.end_place) if answered else (0, 0)
         return _softmax_at(self.starts, start, temperature) * _softmax_at(self.ends, end, temperature)
 
@@ -54,23 +47,32 @@ def best_span(windows: Sequence[Window], logits: Sequence[Floats], *, longest: i
     equals the first is taken.
     """
     null = min((found[0] for found in logits), key=lambda pair: float(pair[0] + pair[1]))
-    starts, ends = [null[:1]], [null[1:2]]
-    best, place = -np.inf, 1
-    start = end = start_place = end_place = 0
+    best, chosen = -np.inf, ((0, 0), (0, 0))
     for window, found in zip(windows, logits, strict=True):
         length = len(window.spans)
         first, last = found[window.first : window.first + length].T
-        starts.append(first)
-        ends.append(last)
         for extra in range(min(longest, length)):
             sums = first[: length - extra] + last[extra:]
             at = int(sums.argmax())
             if sums[at] > best:
-                best = sums[at]
-                start_place, end_place = place + at, place + at + extra
-                start, end = window.spans[at][0], window.spans[at + extra][1]
-        place += length
-    return AnswerSpan(start, end, np.concatenate(starts), np.concatenate(ends), start_place, end_place)
+                best, chosen = float(sums[at]), (window.spans[at], window.spans[at + extra])
+    places = {span: place for place, span in enumerate(dict.fromkeys(s for w in windows for s in w.spans), start=1)}
+    merged = np.full((len(places) + 1, 2), -np.inf, dtype=np.float32)
+    merged[0] = null
+    for window, found in zip(windows, logits, strict=True):
+        rows = [places[span] for span in window.spans]
+        np.maximum.at(merged, rows, found[window.first : window.first + len(rows)])
+    start, end = chosen
+    return AnswerSpan(
+        start=start[0],
+        end=end[1],
+        best=best if places else 0.0,
+        null=float(null[0] + null[1]),
+        starts=merged[:, 0],
+        ends=merged[:, 1],
+        start_place=places.get(start, 0),
+        end_place=places.get(end, 0),
+    )
 
 
 def _softmax_at(logits: Floats, place: int, temperature: float) -> float:

@@ -107,3 +107,14 @@ def test_scores_are_shares_of_all_that_could_be_answered(seed: int, temperature:
     assert 0 < refused < 1
     assert answered + refused <= 1 + 1e-9
     assert (answered > refused) == (found.best > found.null)
+
+
+def test_a_token_that_two_windows_share_is_one_place() -> None:
+    windows = [window(2, 4), Window([0] * 6, [0] * 6, 2, [(4, 5), (6, 7), (8, 9)])]
+    logits = [np.zeros((7, 2), dtype=np.float32), np.zeros((6, 2), dtype=np.float32)]
+    logits[0][4] = 5.0
+    logits[1][2] = 6.0
+    found = best_span(windows, logits)
+    assert (found.start, found.end, found.best) == (4, 5, 12.0)
+    assert found.starts.tolist() == [0.0, 0.0, 0.0, 6.0, 0.0, 0.0]
+    assert found.score(answered=True, temperature=1.0) > 0.95

@@ -71,7 +71,7 @@ def test_questions_that_all_have_answers_are_all_answered() -> None:
 
 def span(best: float) -> AnswerSpan:
     logits = np.array([0.0, best, 0.0], dtype=np.float32)
-    return AnswerSpan(0, 4, logits, logits, 1, 1)
+    return AnswerSpan(0, 4, 2 * best, 0.0, logits, logits, 1, 1)
 
 
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.9])

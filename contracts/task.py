@@ -14,6 +14,7 @@ from typing import Literal, Self
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
+from contracts.cleaning import CleanSpec
 from contracts.errors import TaskSpecError
 from contracts.recipes import AdaptSpec, ContrastiveSpec, Recipe, SearchSpec
 from contracts.schema import TASK_NAME, Contract
@@ -197,6 +198,7 @@ class TaskSpec(Contract):
     kind: Kind = "classification"
     multi_label: bool = Field(False, description="classification: a text may have several labels, or none")
     data: DataSpec
+    clean: CleanSpec = CleanSpec()
     model: ModelSpec = ModelSpec()
     train: TrainSpec = TrainSpec()
     adapt: AdaptSpec | None = None
@@ -208,6 +210,12 @@ class TaskSpec(Contract):
     retrain: RetrainSpec = RetrainSpec()
 
     model_config = ConfigDict(populate_by_name=True)
+
+    @model_validator(mode="after")
+    def _clean_only_what_may_change(self) -> Self:
+        if self.clean.enabled and self.kind in ("token-classification", "question-answering"):
+            raise ValueError("`[clean]` does not go with this kind, whose answers are places in the text as it came")
+        return self
 
 
 def load_task(path: Path, environment: Mapping[str, str]) -> TaskSpec:

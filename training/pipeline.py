@@ -71,7 +71,8 @@ def train_on(
     with staging(home, spec.name) as staged:
         work = staged / "work"
         work.mkdir()
-        tokenizer = write_tokenizer(base, staged / TOKENIZER_FILE, sample=kind.texts(dataset.train[:_TOKENIZER_SAMPLE]))
+        sample = kind.texts(dataset.train[:_TOKENIZER_SAMPLE])
+        tokenizer = write_tokenizer(base, staged / TOKENIZER_FILE, sample=sample, clean=spec.clean)
         learned = learn(spec, base, dataset, tokenizer, folder=work, progress=progress)
         scheme = _make_artefact(learned, staged, work, spec.model.max_tokens, progress)
 

@@ -8,13 +8,18 @@ from pathlib import Path
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+from contracts.cleaning import CleanSpec
 from contracts.errors import BaseModelError
+from training.artefact.cleaning import with_cleaning
 from training.learning.base_model import BaseModel
 
+NO_CLEANING = CleanSpec()
 
-def write_tokenizer(base: BaseModel, path: Path, *, sample: Sequence[str]) -> Tokenizer:
+
+def write_tokenizer(base: BaseModel, path: Path, *, sample: Sequence[str], clean: CleanSpec = NO_CLEANING) -> Tokenizer:
     """Write the base model's fast tokenizer to `path`, without settings for truncation and padding, and read it back.
 
+    The steps of `clean` become a part of it, so that the service takes the very same ones.
     Raises BaseModelError when there is no fast tokenizer, or when the file alone gives other ids for a text of the
     sample than transformers does.
     """
@@ -45,4 +50,7 @@ def write_tokenizer(base: BaseModel, path: Path, *, sample: Sequence[str]) -> To
                 f"Base model {base.name}: its tokenizer.json alone gives other ids than transformers for "
                 f"{text[:60]!r}. The release would not read texts as the model was trained to; use another base model."
             )
+    if clean.enabled:
+        with_cleaning(alone, clean).save(str(path))
+        alone = Tokenizer.from_file(str(path))
     return alone

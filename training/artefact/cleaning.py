@@ -1,0 +1,29 @@
+"""Cleaning as a part of a tokenizer, so that whatever reads its file cleans in the same way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tokenizers import Regex, Tokenizer, normalizers
+
+from contracts.cleaning import LOWER_CASE, CleanSpec, Step, cleaning_steps
+
+
+def with_cleaning(tokenizer: Tokenizer, clean: CleanSpec) -> Tokenizer:
+    """The tokenizer with the steps before its own; the one given is changed."""
+    steps = [_normalizer(step) for step in cleaning_steps(clean)]
+    if steps:
+        own = [] if tokenizer.normalizer is None else [tokenizer.normalizer]
+        tokenizer.normalizer = normalizers.Sequence([*steps, *own])
+    return tokenizer
+
+
+def cleaned(text: str, clean: CleanSpec) -> str:
+    """A text as the tokenizer of a release with these settings is given it."""
+    sequence = normalizers.Sequence([_normalizer(step) for step in cleaning_steps(clean)])
+    found: str = sequence.normalize_str(text)
+    return found
+
+
+def _normalizer(step: Step) -> Any:
+    return normalizers.Lowercase() if step == LOWER_CASE else normalizers.Replace(Regex(step.pattern), step.content)

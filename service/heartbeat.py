@@ -9,7 +9,8 @@ from dataclasses import dataclass
 _BEAT = b"."
 _MOST_SECONDS = 1.0
 _BEATS = 5  # in the shortest time that counts as silence
-_START_FACTOR = 4.0
+# Imports and the loading of releases: minutes from a slow disk.
+_START_SECONDS = 120.0
 
 
 def beat_seconds(bound: float) -> float:
@@ -58,8 +59,8 @@ class Silence:
         self.seconds, self.begun = 0.0, True
 
     def too_long(self, bound: float) -> bool:
-        """Whether it is to be given up; while it starts (imports, loads releases) it has four times as long."""
-        return bound > 0 and self.seconds > (bound if self.begun else _START_FACTOR * bound)
+        """Whether it is to be given up; before its first beat it has two minutes, or the bound where that is more."""
+        return bound > 0 and self.seconds > (bound if self.begun else max(bound, _START_SECONDS))
 
 
 def listen(channel: socket.socket) -> bool | None:

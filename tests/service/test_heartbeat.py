@@ -32,11 +32,16 @@ def test_who_beats_in_time_is_never_given_up(bound: float, pauses: list[float]) 
         silence.heard()
 
 
-def test_silence_is_too_long_after_the_bound_and_at_the_start_after_four_times_as_long() -> None:
+@pytest.mark.parametrize(("bound", "at_the_start"), [(1.0, 120), (BOUND, 120), (300.0, 300)])
+def test_a_worker_that_starts_has_more_time(bound: float, at_the_start: int) -> None:
     silence = Silence()
-    for second in range(1, 122):
-        silence.passed(1.0, BOUND)
-        assert silence.too_long(BOUND) == (second > 4 * BOUND)
+    for tick in range(1, 8 * at_the_start):
+        silence.passed(0.25, bound)
+        assert silence.too_long(bound) == (tick / 4 > at_the_start), tick
+
+
+def test_silence_is_too_long_after_the_bound() -> None:
+    silence = Silence()
     silence.heard()
     for second in range(1, 32):
         silence.passed(1.0, BOUND)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -73,3 +74,27 @@ def trained(tiny_spec: Callable[..., TaskSpec], tmp_path_factory: pytest.TempPat
 
     home = Home(tmp_path_factory.mktemp("trained"))
     return home, train(home, tiny_spec(gate=GateSpec(min_accuracy=0.8, max_quantization_drop=0.1)))
+
+
+@pytest.fixture
+def task_file(
+    tiny_base: Path,
+    tiny_rows: TinyRows,
+    write_rows: Callable[[Path, Sequence[tuple[str, str]]], Path],
+    tmp_path: Path,
+) -> Callable[..., Path]:
+    """The tiny task as a TOML file, for processes of their own; `train` is what [train] holds beside the defaults."""
+
+    def make(name: str = "task.toml", **train: object) -> Path:
+        rows = write_rows(tmp_path / "rows.csv", tiny_rows(240, 1))
+        recipe = {"epochs": 4, "patience": 100, "batch_size": 16, "learning_rate": 5e-3, **train}
+        path = tmp_path / name
+        path.write_text(
+            f'name = "support"\n[data]\npath = "{rows}"\n'
+            f'[model]\nbase = "{tiny_base}"\nmax_tokens = 32\nfreeze_embeddings = false\n'
+            f"[train]\n{chr(10).join(f'{key} = {json.dumps(value)}' for key, value in recipe.items())}\n"
+            "[gate]\nmax_quantization_drop = 0.2\n"
+        )
+        return path
+
+    return make

@@ -92,13 +92,19 @@ def test_metrics_json_says_all(trained: tuple[Home, Manifest]) -> None:
     assert [epoch["number"] for epoch in found["epochs"]] == [1, 2, 3, 4]
     assert sum(score["rows"] for score in found["labels"]) == found["data"]["test"]
     assert sum(entry["rows"] for entry in found["reliability"]) == found["data"]["test"]
+    assert sum(map(sum, found["confusion_matrix"])) == found["data"]["test"]
+    assert {curve["name"] for curve in found["curves"]["roc"]} >= {"all labels together", "mean of the labels"}
+    assert found["intervals"]["accuracy"]["low"] <= manifest.metrics["accuracy"]
+    assert {"typos", "upper_case", "truncation"} <= {variant["name"] for variant in found["sensitivity"]["variants"]}
+    assert {"errors", "slices", "averages"} <= set(found)
+    assert manifest.metrics["beats_majority_by_low"] > 0
 
 
 def test_the_report_needs_no_network_and_is_small(trained: tuple[Home, Manifest]) -> None:
     page = (release_folder(trained) / REPORT_FILE).read_text()
     assert not re.findall(r"(?:src|href)\s*=|url\(|@import|<script", page)
     assert len(page.encode()) < 300_000
-    assert page.count("<svg") == page.count("</svg>") == 3
+    assert page.count("<svg") == page.count("</svg>") == 9
     for label in ("billing", "delivery", "other"):
         assert label in page
 

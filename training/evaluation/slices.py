@@ -73,7 +73,7 @@ def by_length(lengths: Integers, max_tokens: int) -> dict[str, list[str]]:
         for length in lengths.tolist()
     ]
     seen = [f"the first {max_tokens} tokens" if length > max_tokens else "all" for length in lengths.tolist()]
-    return {"length": named, "part that the model reads": seen}
+    return {"length": named, "part that is read": seen}
 
 
 def script_of(text: str) -> str:

@@ -23,7 +23,7 @@ def confusion_heatmap(scores: Sequence[LabelScore], confusions: Sequence[Confusi
     """
     shown = _chosen(scores, confusions)
     place = {score.label: number for number, score in enumerate(shown)}
-    margin = 190.0 if len(shown) <= _NAMED else 24.0
+    margin = 212.0 if len(shown) <= _NAMED else 24.0
     cell = (_SIDE - margin) / len(shown)
     parts = [
         f'<rect class="matrix" x="{margin:g}" y="{margin:g}" width="{_SIDE - margin:g}" height="{_SIDE - margin:g}"/>'

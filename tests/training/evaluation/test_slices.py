@@ -64,4 +64,4 @@ def test_scripts(text: str, script: str) -> None:
 def test_lengths_are_thirds_and_what_is_cut() -> None:
     found = by_length(np.array([3, 4, 5, 6, 7, 8, 9, 40, 50]), 16)
     assert [found["length"].count(value) for value in dict.fromkeys(found["length"])] == [3, 3, 3]
-    assert found["part that the model reads"] == ["all"] * 7 + ["the first 16 tokens"] * 2
+    assert found["part that is read"] == ["all"] * 7 + ["the first 16 tokens"] * 2

@@ -1,0 +1,143 @@
+"""What the report says of mistakes, suspected labels, sensitivity and slices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from training.evaluation.analysis import Analysis
+from training.evaluation.errors import DoubtfulRow, ErrorAnalysis
+from training.evaluation.sensitivity import Sensitivity
+from training.evaluation.slices import FEWEST_ROWS, Slice
+from training.report.blocks import (
+    Block,
+    Cell,
+    Chart,
+    Prose,
+    Section,
+    Table,
+    Tone,
+    number_cell,
+    percent,
+    points,
+    share_cell,
+    text_cell,
+)
+from training.report.forest import Estimated, forest_plot
+
+_TEXT_CHARS = 240
+_WITHHELD = "Texts are left out, as the task keeps them out of its log: look at the lines named."
+_VERDICTS: dict[str, tuple[str, Tone]] = {
+    "ok": ("ok", ""),
+    "behind": ("behind", "bad"),
+    "insufficient": ("too few", "soft"),
+}
+
+
+def analysis_sections(found: Analysis) -> list[Section]:
+    """What to look at, and where to be careful."""
+    return [*_slices(found.slices), _sensitivity(found.sensitivity), *_errors(found.errors)]
+
+
+def _slices(found: Sequence[Slice]) -> list[Section]:
+    if not found:
+        return []
+    lines = [
+        Estimated(f"{one.property}: {one.value}", one.accuracy, one.interval, bad=one.verdict == "behind")
+        for one in found
+    ]
+    rows = tuple(_slice_row(one) for one in found)
+    note = (
+        f"`behind`: less accurate than the other texts by more than chance, all slices taken together (Newcombe "
+        f"intervals, Bonferroni, 5 %). Under {FEWEST_ROWS} texts there is no verdict."
+    )
+    return [
+        Section(
+            "Parts of the data",
+            (
+                Chart(forest_plot(lines, title="Accuracy by slice", x_label="accuracy, with its 95 % interval")),
+                Table(
+                    ("Texts by", "", "Texts#", "Accuracy#", "Against the others#", "Verdict#"), rows, note, tall=True
+                ),
+            ),
+        )
+    ]
+
+
+def _slice_row(one: Slice) -> tuple[Cell, ...]:
+    verdict, tone = _VERDICTS[one.verdict]
+    return (
+        text_cell(one.property),
+        text_cell(one.value),
+        number_cell(f"{one.rows:,}"),
+        share_cell(one.accuracy),
+        number_cell(points(one.gap)),
+        number_cell(verdict, tone),
+    )
+
+
+def _sensitivity(found: Sensitivity) -> Section:
+    lines = [Estimated(one.title, one.loss.value, one.loss.interval, bad=one.harms) for one in found.variants]
+    rows = tuple(
+        (
+            text_cell(one.title),
+            text_cell(one.example, "soft"),
+            number_cell(f"{one.changed:,}"),
+            share_cell(one.accuracy, "bad" if one.harms else ""),
+            share_cell(one.other_answers),
+        )
+        for one in found.variants
+    )
+    note = f"{found.rows} test texts, of which {percent(found.accuracy)} are right as they stand."
+    picture = forest_plot(
+        lines, title="Accuracy lost by way of writing", x_label="accuracy lost, with its 95 % interval", mark=0.0
+    )
+    head = ("Written with", "For example", "Texts changed#", "Accuracy#", "Other answer#")
+    return Section("The same texts, written otherwise", (Chart(picture), Table(head, rows, note)))
+
+
+def _errors(found: ErrorAnalysis) -> list[Section]:
+    if not found.mistakes:
+        surest: tuple[Block, ...] = (Prose("Every test text was labelled right."),)
+    else:
+        surest = (_doubtful(found.surest, f"{found.mistakes:,} test texts were labelled wrong in all."),)
+    suspects = found.suspects
+    note = (
+        f"{suspects.found:,} of {suspects.examined:,} rows examined. Found by confident learning (Northcutt, Jiang and "
+        "Chuang 2021, arXiv 1911.00068); rows named `training` were trained on, so that many more may be hidden there."
+    )
+    blocks: list[Block] = []
+    if suspects.rows:
+        blocks.append(_doubtful(suspects.rows, note))
+    else:
+        blocks.append(Prose(f"No label is suspected. {note}"))
+    if suspects.pairs:
+        rows = tuple((text_cell(p.label), text_cell(p.answer), number_cell(f"{p.rows:,}")) for p in suspects.pairs)
+        blocks.append(Table(("Labelled", "Looks like", "Rows#"), rows))
+    return [
+        Section("The surest mistakes", surest),
+        Section("Labels that may be wrong in the data", tuple(blocks)),
+    ]
+
+
+def _doubtful(rows: Sequence[DoubtfulRow], note: str) -> Table:
+    withheld = any(row.text is None for row in rows)
+    head = ("Row", *(() if withheld else ("Text",)), "Label", "Answer", "Score#")
+    return Table(
+        head,
+        tuple(
+            (
+                Cell(f"{row.split}: {row.file}, line {row.line}", "soft"),
+                *(() if row.text is None else (text_cell(_cut(row.text)),)),
+                text_cell(row.label),
+                text_cell(row.answer),
+                share_cell(row.score),
+            )
+            for row in rows
+        ),
+        f"{note} {_WITHHELD}" if withheld else note,
+        tall=True,
+    )
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _TEXT_CHARS else text[: _TEXT_CHARS - 1] + "…"

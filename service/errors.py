@@ -58,6 +58,13 @@ class BodiesFullError(PerennialError):
         super().__init__("As many long bodies as there is room for are being read. Send it again a little later.")
 
 
+class ConnectionsFullError(PerennialError):
+    """A connection above the number that this worker can hold open."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"This worker holds {most} connections open, as many as it may. Try again a little later.")
+
+
 class MediaTypeError(PerennialError):
     """A body of another type than JSON."""
 

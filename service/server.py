@@ -7,6 +7,7 @@ import gc
 import logging
 import math
 import os
+import resource
 import signal
 import socket
 from collections.abc import Callable, Coroutine, Iterator
@@ -18,7 +19,7 @@ import uvicorn
 from contracts.errors import SettingsError
 from service.access import ApiKeys
 from service.http.api import Api
-from service.http.connections import bounded_protocol
+from service.http.bounds import bounded_protocol
 from service.logs.prediction_ids import load_key
 from service.metrics import ServiceMetrics
 from service.metrics_server import metrics_served
@@ -30,6 +31,8 @@ from service.workers import run_workers
 logger = logging.getLogger(__name__)
 
 _BACKLOG = 2048
+_MOST_FILES = 65_536
+_OTHER_FILES = 200
 _GC_OBJECTS = 50_000
 
 
@@ -97,6 +100,7 @@ def make_server(settings: ServiceSettings, serving: Serving) -> BeatingServer:
                 head_seconds=settings.head_seconds,
                 keep_alive_seconds=settings.keep_alive_seconds,
                 max_body_bytes=settings.max_body_bytes,
+                max_connections=_open_files() - _OTHER_FILES,
                 refused=lambda status: serving.metrics.requests.labels("", "", str(status)).inc(),
             ),
             timeout_keep_alive=math.ceil(settings.keep_alive_seconds),
@@ -111,6 +115,16 @@ def make_server(settings: ServiceSettings, serving: Serving) -> BeatingServer:
         )
     )
     return server
+
+
+def _open_files() -> int:
+    """How many files this process may open, as many as the system lets it: sessions and logs need their own."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return _MOST_FILES if soft == resource.RLIM_INFINITY else soft
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return wanted
 
 
 def run_server(server: uvicorn.Server, listening: socket.socket) -> bool:

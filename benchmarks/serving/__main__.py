@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from operator import truediv
 from pathlib import Path
 from statistics import median
 
@@ -137,7 +138,9 @@ def _overload(corpus: Corpus, folder: Path, options: argparse.Namespace) -> tupl
             # Each time anew: machines that are shared change from minute to minute.
             full = capacity(found, corpus.short, options.seconds)
             loads += [open_load(found, corpus.short, share, full, 2 * options.seconds) for share in _SHARES]
-            loads.append(OpenLoad(1.0, full, full, 0, 0, 0.0, 0.0))
+            # The last share is past capacity: what the machine could do then is between what it can before and after.
+            after = capacity(found, corpus.short, options.seconds)
+            loads.append(OpenLoad(1.0, full, (full + after) / 2, 0, 0, 0.0, 0.0))
             swaps.append(swap(found, corpus, corpus.manifest.version if number % 2 else other, full))
     return loads, swaps
 
@@ -149,8 +152,7 @@ def _figures(rounds: Sequence[Round], loads: Sequence[OpenLoad], swaps: Sequence
     figures = {
         "ceiling_ratio_c64": median(one.loads[OURS]["c64"].per_second / one.ceiling.texts_per_second for one in rounds),
         "latency_ratio_c1": median(one.loads[OURS]["c1"].p50_ms / one.ceiling.one_text_ms for one in rounds),
-        "goodput_120_ratio": median([one.answered_per_second for one in loads if one.share == 1.2])
-        / median([one.answered_per_second for one in loads if one.share == 1.0]),
+        "goodput_120_ratio": median(map(truediv, _answered(loads, 1.2), _answered(loads, 1.0))),
         "swap_p99_ratio": swap_ratio(swaps),
         "swap_failed": float(sum(one.failed for one in swaps)),
     }
@@ -163,6 +165,10 @@ def _figures(rounds: Sequence[Round], loads: Sequence[OpenLoad], swaps: Sequence
     if "bentoml" in found:
         figures["vs_bentoml_c64"] = ours["c64"].per_second / found["bentoml"]["c64"].per_second
     return figures
+
+
+def _answered(loads: Sequence[OpenLoad], share: float) -> list[float]:
+    return [one.answered_per_second for one in loads if one.share == share]
 
 
 def _table(found: dict[str, dict[str, Measured]], ceilings: Sequence[float]) -> None:

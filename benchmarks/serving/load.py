@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import resource
 import sys
 import time
 from collections import Counter, deque
@@ -21,6 +22,7 @@ import uvloop
 
 _CLOSED = -1  # the status of a request whose connection was closed before its answer was whole
 _GIVE_UP_SECONDS = 30.0
+_OTHER_FILES = 100
 
 
 @dataclass(frozen=True)
@@ -250,6 +252,9 @@ class _Load:
 def main() -> int:
     """Plan in, result out."""
     plan = LoadPlan(**json.load(sys.stdin))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < plan.concurrency + _OTHER_FILES:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     result = uvloop.run(_Load(plan).run())
     json.dump(asdict(result), sys.stdout)
     return 0

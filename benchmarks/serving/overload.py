@@ -16,6 +16,10 @@ from benchmarks.serving.subject import Running, begun, finished
 from contracts.rollout import promote
 
 _CONNECTIONS = 256
+# More than the queue holds, so that the load never waits in its own queue for a connection to be free.
+_FLOOD_CONNECTIONS = 3000
+# Past capacity, the queue must be full before it is measured what becomes of the rest.
+_WARM_SECONDS = 5.0
 _SWAP_AFTER = 4.0
 _SWAP_SECONDS = 10.0
 # How long the effect of a swap is looked for: loading takes part of it.
@@ -52,7 +56,8 @@ def capacity(found: Running, texts: Sequence[str], seconds: float) -> float:
 
 def open_load(found: Running, texts: Sequence[str], share: float, full: float, seconds: float) -> OpenLoad:
     """Poisson arrivals at `share` of `full` texts a second."""
-    plan = replace(found.plan(texts, _CONNECTIONS, seconds), rate=share * full, warm_seconds=2.0)
+    connections = _FLOOD_CONNECTIONS if share > 1 else _CONNECTIONS
+    plan = replace(found.plan(texts, connections, seconds), rate=share * full, warm_seconds=_WARM_SECONDS)
     result, _ = found.load(plan)
     refused = result.statuses.get("503", 0)
     failed = sum(count for status, count in result.statuses.items() if status not in ("200", "503"))

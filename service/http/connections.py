@@ -13,7 +13,7 @@ from typing import Any
 
 import httptools
 
-from service.errors import BodiesFullError, HeadTooLargeError, HeadTooSlowError
+from service.errors import BodiesFullError, ConnectionsFullError, HeadTooLargeError, HeadTooSlowError
 from service.http.asgi import Headers
 from service.http.exchange import HIGH_WATER, Exchange, last_answer
 from service.http.problems import problem_of
@@ -21,42 +21,10 @@ from service.http.request_reader import RequestReader
 from service.http.sweeper import Sweeper
 
 MAX_HEAD_BYTES = 64 * 2**10
-# A chunk of one byte takes six on the way; what is more than this beside a body is trailers without end.
-_FRAMING = 8
-# Of a bound: how much later than told a connection may be closed.
-_LATENESS = 0.25
-# Bodies that wait to be whole, of all connections together, in multiples of the longest one.
-_BODIES = 16
 
 
-def bounded_protocol(
-    *,
-    head_seconds: float,
-    keep_alive_seconds: float,
-    max_body_bytes: int,
-    refused: Callable[[int], object] = lambda _: None,
-) -> type[Connection]:
-    """The protocol of one server: the whole head of a request comes within `head_seconds`, from its first
-    byte or, for the first one, from connecting; and no connection idles for more than `keep_alive_seconds`.
-
-    Heads above MAX_HEAD_BYTES are refused with 431 (one that comes in a single piece is not), slow ones with 408.
-    `max_body_bytes` is what the application allows; far above it a connection is broken, and where so many bodies are
-    coming that they would take 16 times that, further ones are refused with 503. `refused` is told the status of each
-    answer that the application never sees.
-    """
-    bounds = {
-        "head_seconds": head_seconds,
-        "idle_seconds": keep_alive_seconds,
-        "message_bytes": MAX_HEAD_BYTES + _FRAMING * max_body_bytes,
-        "bodies": _Bodies(_BODIES * max_body_bytes),
-        "refused": staticmethod(refused),
-        "sweeper": Sweeper(_LATENESS * min(head_seconds, keep_alive_seconds, 4.0)),
-    }
-    return type("BoundedConnection", (Connection,), bounds)
-
-
-class _Bodies:
-    """Bytes of bodies in memory that nobody has taken yet, of all connections of a server."""
+class Bodies:
+    """Bytes of bodies in memory that nobody has answered yet, of all connections of a server."""
 
     def __init__(self, most: int) -> None:
         self.most = most
@@ -64,12 +32,13 @@ class _Bodies:
 
 
 class Connection(asyncio.Protocol):
-    """Made by `bounded_protocol`, which says the bounds; uvicorn's server gives the rest."""
+    """Its bounds are set by `bounded_protocol`; uvicorn's server gives the rest."""
 
     head_seconds: float
     idle_seconds: float
     message_bytes: int
-    bodies: _Bodies
+    most_connections: int
+    bodies: Bodies
     sweeper: Sweeper
     refused: Callable[[int], object]
 
@@ -108,6 +77,8 @@ class Connection(asyncio.Protocol):
             },
         )
         self._state.connections.add(self)
+        if len(self._state.connections) > self.most_connections:
+            self._refuse(ConnectionsFullError(self.most_connections))
         self.sweeper.add(self, self._loop)
 
     def connection_lost(self, _error: Exception | None) -> None:

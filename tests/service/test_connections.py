@@ -14,7 +14,8 @@ import pytest
 import uvicorn
 
 from service.http.asgi import read_body, send_answer
-from service.http.connections import MAX_HEAD_BYTES, bounded_protocol
+from service.http.bounds import bounded_protocol
+from service.http.connections import MAX_HEAD_BYTES
 
 HEAD_SECONDS = 0.6
 IDLE_SECONDS = 1.2

@@ -1,0 +1,176 @@
+"""One request after another over a raw connection: what is kept apart, what is told, what ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import uvicorn
+
+from service.http.asgi import read_body, send_answer
+from service.http.bounds import bounded_protocol
+
+MAX_BODY = 100_000
+
+
+async def app(scope: Any, receive: Any, send: Any) -> None:
+    path = scope["path"]
+    if path == "/fails":
+        raise LookupError("no such thing")
+    if path == "/says-nothing":
+        return
+    if path == "/stream":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for part in (b"one,", b"", b"two"):
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+        return
+    if path == "/short":
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"9")]})
+        await send({"type": "http.response.body", "body": b"four"})
+        return
+    if path == "/header":
+        await send_answer(send, 200, b"", b"text/plain", [(b"x", b"a\r\nset-cookie: b")])
+        return
+    if path == "/slow":
+        await asyncio.sleep(0.5)
+    body = await read_body(scope, receive, 10**9)
+    await send_answer(send, 200, b"%b %d" % (path.encode(), len(body)), b"text/plain", [])
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    protocol = bounded_protocol(head_seconds=30, keep_alive_seconds=30, max_body_bytes=MAX_BODY)
+    server = uvicorn.Server(uvicorn.Config(app, http=protocol, loop="uvloop", lifespan="off", log_config=None))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        yield listening.getsockname()[1]
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture
+def told(port: int) -> Callable[[bytes], bytes]:
+    def tell(request: bytes) -> bytes:
+        with connected(port) as connection:
+            connection.sendall(request)
+            return rest(connection)
+
+    return tell
+
+
+@contextmanager
+def connected(port: int) -> Iterator[socket.socket]:
+    with socket.create_connection(("127.0.0.1", port), 20) as connection:
+        yield connection
+
+
+def rest(connection: socket.socket) -> bytes:
+    found = b""
+    while piece := connection.recv(65536):
+        found += piece
+    return found
+
+
+def get(path: bytes, *headers: bytes, version: bytes = b"1.1") -> bytes:
+    return b"GET %b HTTP/%b\r\nhost: x\r\n%b\r\n" % (path, version, b"".join(one + b"\r\n" for one in headers))
+
+
+CLOSE = b"connection: close"
+
+
+def test_pipelined_requests_are_answered_in_their_order(told: Callable[[bytes], bytes]) -> None:
+    found = told(get(b"/slow") + get(b"/b") + get(b"/c", CLOSE))
+    assert [found.index(b"\r\n\r\n/" + path) for path in (b"slow 0", b"b 0", b"c 0")] == sorted(
+        found.index(b"\r\n\r\n/" + path) for path in (b"slow 0", b"b 0", b"c 0")
+    )
+    assert found.count(b"HTTP/1.1 200 OK\r\n") == 3
+
+
+def test_nonsense_behind_a_request_does_not_cost_its_answer(told: Callable[[bytes], bytes]) -> None:
+    found = told(get(b"/slow") + b"\x00\x01 nonsense\r\n\r\n")
+    assert found.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"/slow 0" in found
+    assert found.endswith(b"Invalid HTTP request received.")
+
+
+def test_a_body_that_becomes_nonsense_is_told_at_once(told: Callable[[bytes], bytes]) -> None:
+    found = told(b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\nzz\r\n")
+    assert found.startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize("path", [b"/fails", b"/says-nothing", b"/header"])
+def test_an_application_that_fails_is_a_500_and_the_end(told: Callable[[bytes], bytes], path: bytes) -> None:
+    found = told(get(path) + get(b"/next"))
+    assert found.startswith(b"HTTP/1.1 500 ")
+    assert found.endswith(b"\r\n\r\nInternal Server Error")
+    assert b"set-cookie" not in found
+
+
+def test_an_answer_shorter_than_it_said_is_never_taken_for_a_whole_one(told: Callable[[bytes], bytes]) -> None:
+    assert told(get(b"/short") + get(b"/next")) == b""
+
+
+def test_a_stream_tells_where_it_ends(told: Callable[[bytes], bytes]) -> None:
+    found = told(get(b"/stream", CLOSE))
+    assert b"transfer-encoding: chunked\r\n" in found
+    assert found.endswith(b"\r\n\r\n4\r\none,\r\n3\r\ntwo\r\n0\r\n\r\n")
+    old = told(get(b"/stream", version=b"1.0"))
+    assert b"chunked" not in old
+    assert old.endswith(b"\r\n\r\none,two")
+
+
+def test_head_has_the_length_and_not_the_body(told: Callable[[bytes], bytes]) -> None:
+    found = told(get(b"/a", CLOSE).replace(b"GET", b"HEAD"))
+    assert b"content-length: 4\r\n" in found
+    assert found.endswith(b"\r\n\r\n")
+
+
+def test_old_callers_are_answered_once(told: Callable[[bytes], bytes]) -> None:
+    assert told(get(b"/a", version=b"1.0")).endswith(b"/a 0")
+
+
+def test_who_waits_for_leave_to_send_a_body_is_given_it(port: int) -> None:
+    with connected(port) as connection:
+        head = b"POST /a HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 3\r\nconnection: close\r\n\r\n"
+        connection.sendall(head)
+        assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(b"abc")
+        assert rest(connection).endswith(b"/a 3")
+
+
+def test_long_bodies_have_only_so_much_room_and_short_ones_always(port: int) -> None:
+    """Sixteen times the longest are held; what is taken up is free again once its callers are gone."""
+    started = [b"POST /a HTTP/1.1\r\nhost: x\r\ncontent-length: 100000\r\n\r\n" + b"x" * 99_999] * 24
+    connections = [socket.create_connection(("127.0.0.1", port), 20) for _ in started]
+    try:
+        for connection, data in zip(connections, started, strict=True):
+            connection.sendall(data)
+        told = []
+        for connection in connections:
+            connection.settimeout(0.3)
+            try:
+                told.append(connection.recv(65536)[:12])
+            except TimeoutError:
+                told.append(b"")
+        assert 1 <= told.count(b"HTTP/1.1 503") <= 8 + 1
+        assert set(told) == {b"", b"HTTP/1.1 503"}
+        with connected(port) as short:
+            short.sendall(b"POST /short-one HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 2\r\n\r\nab")
+            assert rest(short).endswith(b"/short-one 2")
+    finally:
+        for connection in connections:
+            connection.close()
+    for _ in range(100):
+        with connected(port) as later:
+            later.sendall(started[0].replace(b"\r\nhost", b"\r\nconnection: close\r\nhost") + b"x")
+            found = rest(later)
+        if b" 200 OK" in found:
+            break
+    assert found.endswith(b"/a 100000")

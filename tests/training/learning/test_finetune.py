@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 
@@ -14,39 +13,12 @@ from rich.console import Console
 from contracts.errors import TrainingError
 from contracts.task import PruneSpec, TrainSpec
 from training.artefact.export import export_onnx
-from training.artefact.onnx_artefact import tokenize
-from training.artefact.tokenizer import write_tokenizer
 from training.learning.base_model import resolve
 from training.learning.classifier import TextClassifier, build_classifier, encoder_layers, freeze_layers
-from training.learning.finetune import Encoded, Teacher, fine_tune
+from training.learning.finetune import Teacher, fine_tune
 from training.learning.objective import soft_label_loss
 from training.learning.prune import prune
 from training.progress import Progress, Stage
-
-LABELS = ("billing", "delivery", "other")
-TinyRows = Callable[[int, int], list[tuple[str, str]]]
-
-
-@pytest.fixture
-def stage() -> Stage:
-    return Stage(Console(file=io.StringIO()), None, None)
-
-
-@pytest.fixture
-def model(tiny_base: Path) -> TextClassifier:
-    return build_classifier(resolve(str(tiny_base), max_tokens=32), 3, 1)
-
-
-@pytest.fixture
-def encode(tiny_base: Path, tiny_rows: TinyRows, tmp_path: Path) -> Callable[[int, int], Encoded]:
-    tokenizer = write_tokenizer(resolve(str(tiny_base), max_tokens=32), tmp_path / "tokenizer.json", sample=[])
-
-    def make(count: int, seed: int) -> Encoded:
-        rows = tiny_rows(count, seed)
-        ids = tokenize(tokenizer, [text for text, _ in rows], 32).ids
-        return Encoded(ids, [LABELS.index(label) for _, label in rows])
-
-    return make
 
 
 def recipe(**changes: object) -> TrainSpec:

@@ -78,7 +78,8 @@ class TaskState:
         """Which loaded release answers.
 
         `key` is what a canary sticks to, such as the caller's prediction id; without one the stable release answers.
-        With `version`, that release answers, whatever its role. Raises TaskNotServedError or VersionNotServedError.
+        With `version`, that release answers, whatever its place; in the role `requested`, unless it is the stable one,
+        which would have answered anyhow. Raises TaskNotServedError or VersionNotServedError.
         """
         if self.stable is None:
             raise TaskNotServedError(
@@ -87,7 +88,7 @@ class TaskState:
         if version is not None:
             for routed in self.places:
                 if routed.release.version == version:
-                    return routed
+                    return routed if routed.role == "stable" else replace(routed, role="requested")
             served = [f"{routed.release.version} ({routed.role})" for routed in self.places]
             raise VersionNotServedError(self.task, version, served)
         canary = self.canary

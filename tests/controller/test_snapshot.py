@@ -99,10 +99,12 @@ def test_a_shadow_teaches_nothing_and_a_canary_what_it_was_told(home: Home) -> N
     add_prediction(home, "b", "asked of the stable one", THEN + 1, role="shadow")
     add_prediction(home, "c", "seen by a shadow alone", THEN + 1, role="shadow")
     add_prediction(home, "d", "asked of the canary", THEN + 1, role="canary")
-    for identity in ("b", "c", "d"):
+    # Asked for by its version, a shadow has answered somebody, who may tell what was right.
+    add_prediction(home, "e", "asked of the shadow", THEN + 1, role="requested")
+    for identity in ("b", "c", "d", "e"):
         add_feedback(home, identity, "billing", THEN + 3)
     found = collect(home, "support", THEN, LABELS)
-    assert [row.text for row in found.labelled] == ["asked of the canary"]
+    assert [row.text for row in found.labelled] == ["asked of the canary", "asked of the shadow"]
     assert found.unlabelled == ("asked of the stable one",)
 
 

@@ -23,6 +23,7 @@ def test_only_the_stable_release_in_its_own_name_is_judged(
     for _ in range(25):
         traffic.send(1, release="0002", role="shadow")
         traffic.send(1, release="0002", role="canary")
+        traffic.send(1, release="0002", role="requested")
         traffic.send(2)
     look(released, Watch(), traffic.clock)
     assert list(judged_ids) == ["0001-000001"]

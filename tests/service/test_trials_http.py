@@ -164,6 +164,27 @@ def test_a_shadow_scores_beside_the_answers_and_answers_nobody(scene: Any) -> No
     assert len(logged(server, scene.home, "shadow", len(texts))) == len(texts)
 
 
+def test_a_shadow_that_is_asked_for_by_its_version_is_not_judged_by_that(scene: Any) -> None:
+    scene.serve()
+    scene.publish(keywords=KEYWORDS)
+    try_shadow(scene.home, "support", "0002", **BY)
+    server = scene.start()
+    server.wait_for(lambda: loaded(server, "0002", "shadow"), "the shadow is loaded")
+    for number in range(20):
+        answer = ask(server.client, server.url, f"hello question {number}", version="0002").json()
+        assert answer["model_version"] == "0002"
+    assert ask(server.client, server.url, "hello there", version="0001").json()["model_version"] == "0001"
+    (scored,) = logged(server, scene.home, "shadow", 1)
+    assert scored.text == "hello there", "what the stable release answers is shadowed, by its version or not"
+    requested = logged(server, scene.home, "requested", 20)
+    assert {(record.release, record.label) for record in requested} == {("0002", "praise")}
+    assert len(requested) == 20
+    outcome = 'perennial_shadow_predictions_total{{outcome="{}",release="0002",task="support"}}'.format
+    assert (server.metric(outcome("same")), server.metric(outcome("other"))) == (0, 1)
+    count = 'perennial_prediction_seconds_count{{release="0002",role="{}",task="support"}}'.format
+    assert (server.metric(count("shadow")), server.metric(count("requested"))) == (0, 20)
+
+
 def test_a_share_of_the_traffic_is_shadowed(scene: Any) -> None:
     scene.serve()
     scene.publish()
@@ -191,7 +212,7 @@ def test_feedback_on_a_canary_may_name_its_own_labels(scene: Any) -> None:
     assert server.feedback((identifier, "unheard-of")).status_code == 422
     kept = list(read_new(scene.home.feedback("support"), FeedbackRecord, Cursor()))
     assert [(record.id, record.label) for record in kept] == [(identifier, "praise")]
-    (record,) = logged(server, scene.home, "canary", 1)
+    (record,) = logged(server, scene.home, "requested", 1)
     assert (record.id, record.release) == (identifier, "0002")
     missing = ask(server.client, server.url, "hello", version="0009")
     assert missing.status_code == 404

@@ -39,7 +39,7 @@ check: $(READY) ## lint, types and import rules only
 
 check-all: test bench ## everything, benchmarks included (about an hour)
 
-bench: bench-sample bench-drift bench-banking77 bench-clinc150 bench-serving ## all benchmarks
+bench: bench-sample bench-drift bench-banking77 bench-clinc150 bench-serving bench-training ## all benchmarks
 
 bench-drift: $(READY) ## false alarms and power of the drift tests
 	$(BIN)/python -m benchmarks.drift_calibration
@@ -58,6 +58,9 @@ bench-few-labels: $(READY) ## 8 texts a label: the contrastive recipe beside pla
 
 bench-serving: $(READY) ## speed of the service beside the ceiling and other servers (20 minutes)
 	$(BIN)/python -m benchmarks.serving
+
+bench-training: $(READY) ## speed of training beside a plain Trainer script, and what releases reach (30 minutes; needs PERENNIAL_DATA)
+	$(BIN)/python -m benchmarks.training
 
 serve: $(READY) ## serve the releases in PERENNIAL_HOME on port 3000
 	$(BIN)/perennial serve

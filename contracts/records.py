@@ -8,8 +8,8 @@ from pydantic import Field, model_validator
 
 from contracts.schema import SHA256, TASK_NAME, VERSION, Contract
 
-# `requested`: by a canary or a shadow that the caller asked for by its version. Such texts were chosen, mostly to try the
-# release out, and are no sample of the traffic: neither a trial nor the stable release is judged by them.
+# `requested`: by a canary or a shadow that the caller asked for by its version. Such texts were chosen, often to try it
+# out, and are no sample of the traffic: neither a trial nor the stable release is judged by them.
 Role = Literal["stable", "shadow", "canary", "requested"]
 
 

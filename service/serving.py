@@ -17,7 +17,7 @@ from contracts.records import Role
 from contracts.release import Manifest
 from service.access import CALLER, ApiKeys
 from service.engine.answer_cache import AnswerCache
-from service.engine.backlog import Placed, Ticket
+from service.engine.backlog import Placed, Ticket, settle_all
 from service.engine.encoding import EncodedText
 from service.engine.model import LoadedRelease
 from service.engine.scheduler import Scheduler
@@ -48,6 +48,8 @@ class Answered(NamedTuple):
     score: float  # calibrated probability of the label, 0..1
     scores: list[tuple[str, float]] | None  # the best labels with theirs, where asked for; best first
     truncated: bool  # whether only the text's beginning was read
+    fields: dict[str, object] | None = None  # what is answered in the place of label and score
+    length: int = 0  # tokens before any cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +129,13 @@ class Serving:
             output, row = place.output, place.row
             own = request.ids[position] if request.ids is not None else None
             identifier = own or self._ids.make(task, now)
-            truncated = text.length > release.manifest.max_tokens or position in request.cut
+            truncated = text.is_cut(release.manifest.max_tokens) or position in request.cut
             ranked = release.ranked(output, row, request.top_k) if request.top_k else None
             score = round(float(output.scores[row]), 6)
-            answers.append(Answered(identifier, release.labels[output.indices[row]], score, ranked, truncated))
+            fields = output.settled[row].fields if output.settled is not None else None
+            answers.append(
+                Answered(identifier, release.label(output, row), score, ranked, truncated, fields, text.length)
+            )
             records.append(AnsweredText(identifier, now, release, text, output, row, latency_ms, role))
         self.log.put(records)
         self.metrics.predicted(task, release.version, role, [one.label for one in answers], ended - started)
@@ -175,7 +180,7 @@ class Serving:
         ticket = await self._scheduler.predict(release, encoded, deadline=deadline, hung_up=hung_up)
         if self.tracing is not None:
             _note_stages(begun, ticket, sum(len(text.ids) for text in encoded))
-        return encoded, ticket.answers()
+        return encoded, settle_all(release, encoded, ticket.answers())
 
     async def _encoded(self, release: LoadedRelease, texts: Sequence[str], deadline: float) -> list[EncodedText]:
         characters = sum(map(len, texts))
@@ -206,7 +211,7 @@ class Serving:
             now = time.time()
             records: list[AnsweredText] = []
             for text, place, label in zip(encoded, placed, labels, strict=True):
-                found = release.labels[place.output.indices[place.row]]
+                found = release.label(place.output, place.row)
                 outcome = "same" if found == label else "other"
                 self.metrics.shadow_predictions.labels(task, version, outcome).inc()
                 identifier = self._ids.make(task, now)

@@ -43,5 +43,9 @@ class AnswerCache:
 def _row(output: BatchOutput, row: int) -> BatchOutput:
     one = slice(row, row + 1)
     return BatchOutput(
-        output.indices[one].copy(), output.scores[one].copy(), output.logits[one].copy(), output.projections[one].copy()
+        output.indices[one].copy(),
+        output.scores[one].copy(),
+        output.logits[one].copy(),
+        output.projections[one].copy(),
+        settled=output.settled and output.settled[one],
     )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import NamedTuple
 
 from service.engine.batching import form_turn
+from service.engine.encoding import EncodedText
 from service.engine.model import BatchOutput, LoadedRelease
 
 
@@ -17,6 +19,18 @@ class Placed(NamedTuple):
 
     output: BatchOutput
     row: int
+
+
+def settle_all(release: LoadedRelease, texts: Sequence[EncodedText], rows: Sequence[Placed]) -> list[Placed]:
+    """Where each text's answer lies, of where those of its rows do."""
+    if release.head.settle is None:
+        return list(rows)
+    found: list[Placed] = []
+    left = iter(rows)
+    for text in texts:
+        own = list(islice(left, len(text.rows)))
+        found.append(Placed(release.settle(text, own), 0))
+    return found
 
 
 @dataclass(slots=True, eq=False)
@@ -34,7 +48,7 @@ class Ticket:
     run_started: float = 0.0  # monotonic, of the last run that answered a text of it
 
     def answers(self) -> list[Placed]:
-        """Where each text's answer lies, once nothing is missing."""
+        """Where the answer to each of its rows lies, once nothing is missing."""
         return [placed for placed in self.placed if placed is not None]
 
 

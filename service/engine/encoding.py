@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 from tokenizers import Encoding, Tokenizer
+
+from contracts.question_windows import Window, read_question
 
 
 class EncodedText(NamedTuple):
@@ -16,6 +20,36 @@ class EncodedText(NamedTuple):
     length: int  # tokens before the cut, special tokens included
     unknown_share: float  # of the tokens without special ones, 0..1
     fragmentation: float  # tokens without special ones, per whitespace-separated word
+    windows: tuple[Window, ...] = ()  # of a question with its context: all its rows, `ids` is the first of them
+    question_cut: bool = False  # a question so long that its end is in no window
+
+    def is_cut(self, max_tokens: int) -> bool:
+        """Whether some of it is not read."""
+        return self.question_cut if self.windows else self.length > max_tokens
+
+    @property
+    def rows(self) -> list[list[int]]:
+        """What is run of it."""
+        return [PairIds(window.ids, window.first) for window in self.windows] if self.windows else [self.ids]
+
+
+class PairIds(list[int]):
+    """Token ids of two texts; the second begins at `second`, where token type ids change from 0 to 1."""
+
+    __slots__ = ("second",)
+
+    def __init__(self, ids: Sequence[int], second: int) -> None:
+        super().__init__(ids)
+        self.second = second
+
+
+def segments_of(rows: Sequence[list[int]], width: int) -> npt.NDArray[np.int64]:
+    """Token type ids [rows, width]: 1 from where a second text begins to the row's end."""
+    types = np.zeros((len(rows), width), dtype=np.int64)
+    for place, row in enumerate(rows):
+        if isinstance(row, PairIds):
+            types[place, row.second : len(row)] = 1
+    return types
 
 
 class TextEncoder:
@@ -40,6 +74,19 @@ class TextEncoder:
             return [self._encoded(texts[0], self._tokenizer.encode(texts[0]))]
         found = self._tokenizer.encode_batch(list(texts))
         return [self._encoded(text, encoding) for text, encoding in zip(texts, found, strict=True)]
+
+    def encode_questions(self, texts: Sequence[str], stride: int) -> list[EncodedText]:
+        """Tokenize texts whose first line is a question and whose rest is its context; neighbours share `stride`."""
+        return [self._encoded_question(text, stride) for text in texts]
+
+    def _encoded_question(self, text: str, stride: int) -> EncodedText:
+        question, _, context = text.partition("\n")
+        read = read_question(
+            self._tokenizer, question, context, max_tokens=self._max_tokens, stride=stride, unknown=self._unknown
+        )
+        windows = tuple(read.windows)
+        first = PairIds(windows[0].ids, windows[0].first)
+        return EncodedText(text, first, read.length, read.unknown_share, read.fragmentation, windows, read.question_cut)
 
     def _encoded(self, text: str, encoding: Encoding) -> EncodedText:
         ids: list[int] = encoding.ids

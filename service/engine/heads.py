@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from contracts.release import Manifest
 from contracts.task import Kind
+from service.engine.encoding import EncodedText
+from service.engine.questions import settle_answer
+from service.engine.settled import RowOutput, Settled
+from service.engine.vectors import settle_vector
 
 Floats = npt.NDArray[np.float32]
 
@@ -21,12 +26,21 @@ class Scored:
     scores: npt.NDArray[np.float64]  # [batch], 0..1
 
 
+Best = Callable[[Floats, float], Scored]  # (logits [batch, labels], temperature)
+Ranked = Callable[[Floats, float, int], list[tuple[int, float]]]  # (logits [labels], temperature, how many)
+Settle = Callable[[EncodedText, Sequence[RowOutput], Manifest], Settled]  # one text and all its rows
+
+
 @dataclass(frozen=True)
 class Head:
-    """How one kind of task reads its logits."""
+    """How one kind of task reads what its graph says: by the best label of each row, or by settling each text."""
 
-    best: Callable[[Floats, float], Scored]  # (logits [batch, labels], temperature)
-    ranked: Callable[[Floats, float, int], list[tuple[int, float]]]  # (logits [labels], temperature, how many)
+    best: Best | None = None
+    ranked: Ranked | None = None
+    settle: Settle | None = None
+    has_logits: bool = True
+    per_token: bool = False  # logits are [batch, tokens, labels]
+    asks: bool = False  # a text is a question in its first line, and its context
 
 
 def best_label(logits: Floats, temperature: float) -> Scored:
@@ -52,4 +66,8 @@ def ranked_labels(logits: Floats, temperature: float, count: int) -> list[tuple[
     return [(int(index), float(probabilities[index])) for index in order]
 
 
-HEADS: dict[Kind, Head] = {"classification": Head(best_label, ranked_labels)}
+HEADS: dict[Kind, Head] = {
+    "classification": Head(best_label, ranked_labels),
+    "question-answering": Head(settle=settle_answer, per_token=True, asks=True),
+    "similarity": Head(settle=settle_vector, has_logits=False),
+}

@@ -21,8 +21,9 @@ from contracts.reference import Reference, load_reference
 from contracts.release import MODEL_FILE, REFERENCE_FILE, TOKENIZER_FILE, Manifest
 from contracts.release_store import verify_release
 from service.engine.background import in_background
-from service.engine.encoding import EncodedText, TextEncoder
+from service.engine.encoding import EncodedText, TextEncoder, segments_of
 from service.engine.heads import HEADS, Floats
+from service.engine.settled import RowOutput, Settled
 from service.errors import ModelOutputError
 
 _runtime: Any = onnxruntime  # its type information does not say what the package exports
@@ -40,8 +41,10 @@ class BatchOutput:
 
     indices: npt.NDArray[np.int64]  # [batch], into the manifest's labels
     scores: npt.NDArray[np.float64]  # [batch], 0..1
-    logits: Floats  # [batch, labels]
+    logits: Floats  # [batch, labels], or what the kind of task has in its place
     projections: Floats  # [batch, k]
+    embeddings: Floats | None = None  # [batch, hidden], of kinds whose texts are still to be settled
+    settled: tuple[Settled, ...] | None = None  # of kinds that settle texts, once they are
 
 
 class LoadedRelease:
@@ -55,7 +58,8 @@ class LoadedRelease:
         self.version = manifest.version
         self.labels = manifest.labels
         self.encoder = encoder
-        self._head = HEADS[manifest.kind]
+        self.head = HEADS[manifest.kind]
+        self._outputs = ["logits", "embedding"] if self.head.has_logits else ["embedding"]
         self._session = session
         self._wide_session = wide_session
         self._reference = reference
@@ -74,14 +78,22 @@ class LoadedRelease:
         return tokens * self._token_seconds <= _SHORT_SECONDS
 
     def encode(self, texts: Sequence[str]) -> list[EncodedText]:
-        """Tokenize; texts above max_tokens are cut, their closing special token kept."""
+        """Tokenize; texts above max_tokens are cut, their closing special token kept, and contexts read in windows."""
+        if self.head.asks:
+            return self.encoder.encode_questions(texts, self.manifest.spec.model.stride)
         return self.encoder.encode(texts)
 
+    def label(self, output: BatchOutput, row: int) -> str:
+        """What the log says of a text."""
+        return self.labels[int(output.indices[row])] if output.settled is None else output.settled[row].label
+
     def ranked(self, output: BatchOutput, row: int, count: int) -> list[tuple[str, float]]:
-        """The `count` most probable labels of a text with their probabilities, best first."""
+        """The `count` most probable labels of a text with their probabilities, best first; none of kinds without."""
+        if self.head.ranked is None:
+            return []
         return [
             (self.labels[index], score)
-            for index, score in self._head.ranked(output.logits[row], self.manifest.temperature, count)
+            for index, score in self.head.ranked(output.logits[row], self.manifest.temperature, count)
         ]
 
     def predict(self, rows: Sequence[list[int]], *, all_cores: bool = False) -> BatchOutput:
@@ -95,20 +107,21 @@ class LoadedRelease:
         mask = (np.arange(width) < lengths[:, None]).astype(np.int64)
         inputs = {"input_ids": ids, "attention_mask": mask}
         if self.manifest.token_type_ids:
-            inputs["token_type_ids"] = np.zeros_like(ids)
+            inputs["token_type_ids"] = segments_of(rows, width)
         try:
             session = self._wide_session if all_cores else self._session
-            logits, embeddings = session.run(["logits", "embedding"], inputs)
+            *given, embeddings = session.run(self._outputs, inputs)
         except Exception as error:
             # onnxruntime has an exception class of its own for each status, with no common root.
             raise ModelOutputError(
                 f"Release {self.task}/{self.version}: its session run failed: {error}. "
                 f"Roll back with `perennial releases rollback {self.task}`."
             ) from error
-        if logits.shape != (len(rows), len(self.labels)) or not np.isfinite(logits).all():
+        logits = given[0] if given else np.zeros((len(rows), len(self.labels)), dtype=np.float32)
+        wanted = (len(rows), width, len(self.labels)) if self.head.per_token else (len(rows), len(self.labels))
+        if logits.shape != wanted or not np.isfinite(logits).all():
             raise ModelOutputError(
-                f"Release {self.task}/{self.version}: expected finite logits of shape "
-                f"{(len(rows), len(self.labels))}, found {logits.shape}. "
+                f"Release {self.task}/{self.version}: expected finite logits of shape {wanted}, found {logits.shape}. "
                 f"Roll back with `perennial releases rollback {self.task}`."
             )
         projections = self._reference.project(embeddings)
@@ -117,8 +130,30 @@ class LoadedRelease:
                 f"Release {self.task}/{self.version}: its embedding holds values that are not finite. "
                 f"Roll back with `perennial releases rollback {self.task}`."
             )
-        scored = self._head.best(logits, self.manifest.temperature)
+        if self.head.best is None:
+            nothing = np.zeros(len(rows))
+            return BatchOutput(nothing.astype(np.int64), nothing, logits, projections, embeddings)
+        scored = self.head.best(logits, self.manifest.temperature)
         return BatchOutput(scored.indices, scored.scores, logits, projections)
+
+    def settle(self, text: EncodedText, found: Sequence[tuple[BatchOutput, int]]) -> BatchOutput:
+        """The answer to one text, a batch of its own, from where the runs of its rows left what they found.
+
+        Only of kinds whose head settles. Raises ModelOutputError for one without embeddings.
+        """
+        if self.head.settle is None:
+            raise ModelOutputError(
+                f"Release {self.task}/{self.version}: nothing is to be settled for {self.manifest.kind}."
+            )
+        rows = [
+            RowOutput(output.logits[row], output.embeddings[row], output.projections[row])
+            for output, row in found
+            if output.embeddings is not None
+        ]
+        one = self.head.settle(text, rows, self.manifest)
+        return BatchOutput(
+            np.zeros(1, dtype=np.int64), np.array([one.score]), one.logits[None], one.projection[None], settled=(one,)
+        )
 
 
 def load_release(

@@ -67,13 +67,13 @@ class Scheduler:
         deadline: float = math.inf,
         hung_up: Callable[[], Awaitable[object]] | None = None,
     ) -> Ticket:
-        """The request's ticket with every text placed, in its order.
+        """The request's ticket with every row of every text placed, in their order.
 
         `deadline` is monotonic; `hung_up` returns when the caller is gone. Raises QueueFullError, DeadlineError,
         HungUpError, ModelOutputError or StoppingError.
         """
         loop = self._loop or self._start()
-        rows = [text.ids for text in texts]
+        rows = [row for text in texts for row in text.rows]
         tokens = sum(map(len, rows))
         now = time.monotonic()
         count = len(rows)

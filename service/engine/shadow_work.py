@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from service.engine.backlog import Placed
+from service.engine.backlog import Placed, settle_all
 from service.engine.encoding import EncodedText
 from service.engine.model import LoadedRelease
 
@@ -60,8 +60,9 @@ def score(work: ShadowWork, go_on: Callable[[], bool]) -> None:
             return
         started = time.monotonic()
         some = work.release.encode(work.texts[first : first + _AT_A_TIME])
-        output = work.release.predict([one.ids for one in some])
+        rows = [row for one in some for row in one.rows]
+        output = work.release.predict(rows)
         encoded += some
-        placed += [Placed(output, row) for row in range(len(some))]
+        placed += settle_all(work.release, some, [Placed(output, row) for row in range(len(rows))])
         seconds += time.monotonic() - started
     work.done(encoded, placed, seconds)

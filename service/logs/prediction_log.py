@@ -78,7 +78,7 @@ def record_line(answered: AnsweredText, rounded: _Rounded | None = None) -> byte
         "length": encoded.length,
         "unknown_share": round(encoded.unknown_share, 5),
         "fragmentation": round(encoded.fragmentation, 5),
-        "label": release.labels[int(output.indices[row])],
+        "label": release.label(output, row),
         "score": round(float(output.scores[row]), 6),
         "logits": logits,
         "projection": projection,

@@ -209,6 +209,14 @@ class TaskSpec(Contract):
     monitor: MonitorSpec = MonitorSpec()
     retrain: RetrainSpec = RetrainSpec()
 
+    @model_validator(mode="after")
+    def _settings_of_the_kind(self) -> Self:
+        if self.multi_label and self.kind != "classification":
+            raise ValueError('`multi_label` is for kind = "classification"')
+        if self.train.recipe == "contrastive" and (self.kind != "classification" or self.multi_label):
+            raise ValueError('`recipe = "contrastive"` in [train] is for classification with one label a text')
+        return self
+
     model_config = ConfigDict(populate_by_name=True)
 
     @model_validator(mode="after")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -22,6 +23,7 @@ from training.artefact.onnx_artefact import Artefact
 from training.artefact.quantize import quantize, this_machine
 from training.artefact.speed import measure_speed
 from training.artefact.tokenizer import write_tokenizer
+from training.checkpoints import kept_until_published, thrown_away, training_key
 from training.data.dataset import Dataset, freeze, load_dataset
 from training.data.profile import profile
 from training.evaluation.compare import Succession, compare
@@ -30,10 +32,13 @@ from training.feasibility import check_feasible, pinned
 from training.kinds.kind import headline
 from training.kinds.kinds import kind_of
 from training.learning.base_model import BaseModel
+from training.learning.group import current_group
 from training.learning.learn import Learned, learn
 from training.progress import Progress
+from training.recipes.preparation import prepare
 from training.report.page import report_html
 from training.report.story import Story, metrics_json
+from training.room import told_when_full
 
 _TOKENIZER_SAMPLE = 256
 _AGREEMENT_SAMPLE = 16
@@ -44,7 +49,7 @@ def train(home: Home, spec: TaskSpec, *, now: Callable[[], float] = time.time) -
 
     Raises a PerennialError that says what to do; GateRefusedError when the artefact is not good enough.
     """
-    progress = Progress(Console(stderr=True))
+    progress = Progress(Console(stderr=True, quiet=not current_group().leads))
     base = check_feasible(spec)
     with progress.stage("data", "Reading the data") as stage:
         dataset = load_dataset(spec)
@@ -64,16 +69,33 @@ def train_on(
     progress: Progress,
     now: Callable[[], float],
 ) -> Manifest:
-    """Train on a data set, measure the artefact as deployed, and publish it if its gate lets it."""
+    """Train on a data set, measure the artefact as deployed, and publish it if its gate lets it.
+
+    Of several processes that train together, the leading one alone writes anything; all return its manifest.
+    """
     kind = kind_of(spec)
     cores = torch.get_num_threads()
+    group = current_group()
+    prepared = prepare(home, spec, dataset, succession, progress)
+    lesson = partial(learn, spec, base, prepared.dataset, unlabelled=prepared.unlabelled, progress=progress)
+    if not group.leads:
+        with thrown_away() as folder:
+            sample = kind.texts(dataset.train[:_TOKENIZER_SAMPLE])
+            tokenizer = write_tokenizer(base, folder / TOKENIZER_FILE, sample=sample, clean=spec.clean)
+            lesson(tokenizer, folder=folder)
+        return group.share(None)
     freeze(home, spec.name, dataset)
-    with staging(home, spec.name) as staged:
+    key = training_key(spec, base, dataset.fingerprint)
+    with (
+        told_when_full(home.root),
+        kept_until_published(home, spec.name, key) as kept,
+        staging(home, spec.name) as staged,
+    ):
         work = staged / "work"
         work.mkdir()
         sample = kind.texts(dataset.train[:_TOKENIZER_SAMPLE])
         tokenizer = write_tokenizer(base, staged / TOKENIZER_FILE, sample=sample, clean=spec.clean)
-        learned = learn(spec, base, dataset, tokenizer, folder=work, progress=progress)
+        learned = lesson(tokenizer, folder=kept)
         scheme = _make_artefact(learned, staged, work, spec.model.max_tokens, progress)
 
         with progress.stage("evaluate", "Evaluating the artefact as deployed") as stage:
@@ -126,7 +148,7 @@ def train_on(
         (staged / METRICS_FILE).write_text(metrics_json(story), encoding="utf-8")
         (staged / REPORT_FILE).write_text(report_html(story), encoding="utf-8")
         shutil.rmtree(work)
-        return publish(home, staged, manifest)
+        return group.share(publish(home, staged, manifest))
 
 
 def _make_artefact(learned: Learned, staged: Path, work: Path, max_tokens: int, progress: Progress) -> str:

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import torch
 from rich.console import Console
 
 from contracts.errors import BaseModelError, ReleaseCorruptError, ReleaseNotFoundError
 from contracts.home import Home
 from contracts.release import Manifest
 from contracts.release_store import list_versions, read_manifest, verify_release
-from contracts.retrain import LABELLED_FILE, RetrainRequest
+from contracts.retrain import LABELLED_FILE, UNLABELLED_FILE, RetrainRequest
+from contracts.task import TaskSpec
+from training.artefact.onnx_artefact import Artefact
 from training.data.dataset import thaw, with_fresh
+from training.data.rows import Row
 from training.data.sources import read_usable_rows
+from training.data.splits import Dataset
 from training.evaluation.compare import Succession
 from training.feasibility import check_feasible
 from training.pipeline import train_on
 from training.progress import Progress
+from training.recipes.replay import forgetting_risks, replay
 
 
 def find_published(home: Home, request: RetrainRequest) -> Manifest | None:
@@ -54,14 +60,41 @@ def retrain(home: Home, request: RetrainRequest, folder: Path, now: Callable[[],
         old = thaw(home, request.task, champion.lineage.data_fingerprint)
         fresh = read_usable_rows(str(folder / LABELLED_FILE), text_column="text", label_column="label")
         split = with_fresh(old, fresh.rows, holdout_share=spec.retrain.holdout_share, seed=spec.train.seed)
-        stage.line(f"{len(split.dataset.train)} training texts, {len(split.holdout)} fresh texts held out")
+        train = _replayed(home, spec, champion, old, split.dataset)
+        stage.line(
+            f"{len(train)} training texts (of {len(split.dataset.train)}), {len(split.holdout)} fresh texts held out"
+        )
         for warning in (*fresh.warnings, *split.dataset.warnings):
             stage.line(f"warning: {warning}")
     times = _times(folder / LABELLED_FILE)
     since = _drift_began(request)
     drifted = tuple(row for row in split.holdout if times.get(row.line, 0.0) >= since)
-    succession = Succession(champion, request.id, split.holdout, drifted)
+    unlabelled = tuple(_unlabelled(folder / UNLABELLED_FILE))
+    succession = Succession(champion, request.id, split.holdout, drifted, train, unlabelled)
     return train_on(home, spec, base, split.dataset, succession=succession, progress=progress, now=now)
+
+
+def _replayed(home: Home, spec: TaskSpec, champion: Manifest, old: Dataset, dataset: Dataset) -> tuple[Row, ...]:
+    """The training rows to learn from: all fresh ones and the share of old ones that the task asks for."""
+    wanted = spec.retrain
+    known = {(row.text, row.label) for row in old.train}
+    rows = [row for row in dataset.train if (row.text, row.label) in known]
+    if wanted.replay_share == 1.0 or not rows:
+        return dataset.train
+    risks = None
+    if wanted.replay_choice == "at-risk":
+        folder = home.release(champion.task, champion.version)
+        deployed = Artefact.of_release(folder, champion.max_tokens, threads=torch.get_num_threads())
+        logits = deployed.run([row.text for row in rows]).logits
+        risks = forgetting_risks(rows, logits, champion.labels)
+    return replay(dataset.train, rows, wanted.replay_share, spec.train.seed, risks)
+
+
+def _unlabelled(path: Path) -> Iterator[str]:
+    """The snapshot's texts without a label; its checksum was verified."""
+    for line in path.read_text(encoding="utf-8").split("\n") if path.is_file() else ():
+        if line:
+            yield str(json.loads(line)["text"])
 
 
 def _drift_began(request: RetrainRequest) -> float:

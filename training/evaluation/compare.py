@@ -22,6 +22,8 @@ class Succession:
     request_id: str
     holdout: tuple[Row, ...]
     drifted: tuple[Row, ...]  # those of the holdout that came since the drift began
+    train: tuple[Row, ...] | None = None  # what is learned from, where not from all training rows
+    unlabelled: tuple[str, ...] = ()  # what production sent and nobody labelled
 
 
 def compare(

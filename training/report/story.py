@@ -47,6 +47,8 @@ def metrics_json(story: Story) -> str:
         "epochs": [asdict(epoch) for epoch in learned.epochs],
         "recovery_epochs": [asdict(epoch) for epoch in learned.recovery],
         "pruning": asdict(learned.pruning) if learned.pruning else None,
+        "learned_rows": learned.rows,
+        "adaptation": asdict(learned.adaptation) if learned.adaptation else None,
         "quantization": story.scheme,
         "parameters": sum(parameter.numel() for parameter in learned.model.parameters()),
         "data": {

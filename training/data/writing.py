@@ -19,19 +19,18 @@ def scripts(texts: Iterable[str]) -> dict[str, int]:
 
 
 def languages(texts: Iterable[str]) -> dict[str, int]:
-    """ISO 639-1 code -> texts, the commonest first; `unsure` for those too short or too mixed to tell.
+    """ISO 639-1 code -> texts, the commonest first; `unsure` for those too short or too mixed to tell."""
+    return dict(Counter(language_of_each(texts)).most_common())
 
-    By py3langid, from its model on disk.
-    """
+
+def language_of_each(texts: Iterable[str]) -> list[str]:
+    """The ISO 639-1 code of each text, or `unsure`. By py3langid, from its model on disk."""
     # A model of some megabytes, of use to this report alone.
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    found: Counter[str] = Counter()
-    for text in texts:
-        language, probability = identifier.classify(text[:_CHARACTERS])
-        found[str(language) if probability >= _SURE else UNSURE] += 1
-    return dict(found.most_common())
+    found = (identifier.classify(text[:_CHARACTERS]) for text in texts)
+    return [str(language) if probability >= _SURE else UNSURE for language, probability in found]
 
 
 def script_of(text: str) -> str:

@@ -11,11 +11,12 @@ from contracts.reference import Integers
 from contracts.task import TaskSpec
 from training.artefact.onnx_artefact import Artefact, Outputs
 from training.data.rows import Row
+from training.data.writing import language_of_each, script_of
 from training.evaluation.bootstrap import Bools
 from training.evaluation.calibration import softmax
 from training.evaluation.errors import Answered, ErrorAnalysis, analyse_errors
 from training.evaluation.sensitivity import Sensitivity, measure_sensitivity
-from training.evaluation.slices import Slice, by_length, judge_slices, script_of, warn_of
+from training.evaluation.slices import Slice, by_length, judge_slices, warn_of
 from training.progress import Stage
 
 NO_VALUE = "(none)"
@@ -44,7 +45,7 @@ class Analysis:
     def warnings(self) -> list[str]:
         """What somebody should know before using the release."""
         harmful = [
-            f"{variant.title}: {100 * variant.loss.value:.1f} points of accuracy are lost."
+            f"Accuracy is {100 * variant.loss.value:.1f} points lower on the same texts with {variant.title.lower()}."
             for variant in self.sensitivity.variants
             if variant.harms
         ]
@@ -98,9 +99,10 @@ def analyse(
 
 
 def properties_of(rows: Sequence[Row], outputs: Outputs, spec: TaskSpec) -> dict[str, list[str]]:
-    """By what the [n] rows are sliced: length, script, and the task's own columns."""
+    """By what the [n] rows are sliced: length, script, language, and the task's own columns."""
     found = by_length(outputs.tokenized.lengths, spec.model.max_tokens)
     found["script"] = [script_of(row.text) for row in rows]
+    found["language"] = language_of_each(row.text for row in rows)
     extra = [dict(row.extra) for row in rows]
     for column in sorted({name for one in extra for name in one}):
         found[column] = [one.get(column) or NO_VALUE for one in extra]

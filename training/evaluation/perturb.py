@@ -10,7 +10,7 @@ from random import Random
 # Letters beside each other on a keyboard, row by row; the rows below reach up half a key.
 _KEYS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 _EMOJI = ("🙂", "😡", "🙏", "👍", "😭", "🤔", "🔥", "😅")
-_LETTERS_PER_TYPO = 12
+_LETTERS_PER_TYPO = 25
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ def perturbed(perturbation: Perturbation, text: str, seed: int) -> str:
 
 
 def with_typos(text: str, rng: Random) -> str:
-    """One slip in twelve letters or so, at least one: a letter swapped, left out, doubled, or its neighbour struck."""
+    """One slip in 25 letters or so, at least one: a letter swapped, left out, doubled, or its neighbour struck."""
     written = list(text)
     places = [place for place, letter in enumerate(written) if letter.isalpha()]
     # From the end, so that the places before stay where they are.
@@ -76,5 +76,5 @@ PERTURBATIONS = (
     Perturbation("no_punctuation", "No punctuation", without_punctuation),
     Perturbation("more_punctuation", "Exclamation marks", lambda text, _: f"{text.rstrip('.!?')}!!!"),
     Perturbation("emoji", "An emoji at the end", lambda text, rng: f"{text} {rng.choice(_EMOJI)}"),
-    Perturbation("truncation", "Second half missing", without_ending),
+    Perturbation("truncation", "The second half missing", without_ending),
 )

@@ -1,8 +1,7 @@
-"""Groups of test rows that may fare worse than the rest: by script, by length, and by the task's own columns."""
+"""Groups of test rows that may fare worse than the rest: by script, language, length, and the task's own columns."""
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -74,18 +73,6 @@ def by_length(lengths: Integers, max_tokens: int) -> dict[str, list[str]]:
     ]
     seen = [f"the first {max_tokens} tokens" if length > max_tokens else "all" for length in lengths.tolist()]
     return {"length": named, "part that is read": seen}
-
-
-def script_of(text: str) -> str:
-    """The writing system that most of its letters are of, such as `Latin` or `Devanagari`; `none` without letters."""
-    scripts = Counter(_script(letter) for letter in text if letter.isalpha())
-    return scripts.most_common(1)[0][0] if scripts else "none"
-
-
-def _script(letter: str) -> str:
-    """The first word of the character's Unicode name, which for letters is their script."""
-    name = unicodedata.name(letter, "unknown").split()[0]
-    return name if name == "CJK" else name.capitalize()
 
 
 def _commonest(values: Sequence[str]) -> list[str]:

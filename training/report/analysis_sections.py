@@ -16,6 +16,7 @@ from training.report.blocks import (
     Section,
     Table,
     Tone,
+    free_cell,
     number_cell,
     percent,
     points,
@@ -44,23 +45,18 @@ def _slices(found: Sequence[Slice]) -> list[Section]:
     lines = [
         Estimated(f"{one.property}: {one.value}", one.accuracy, one.interval, bad=one.verdict == "behind")
         for one in found
+        if one.verdict != "insufficient"
     ]
     rows = tuple(_slice_row(one) for one in found)
     note = (
         f"`behind`: less accurate than the other texts by more than chance, all slices taken together (Newcombe "
         f"intervals, Bonferroni, 5 %). Under {FEWEST_ROWS} texts there is no verdict."
     )
-    return [
-        Section(
-            "Parts of the data",
-            (
-                Chart(forest_plot(lines, title="Accuracy by slice", x_label="accuracy, with its 95 % interval")),
-                Table(
-                    ("Texts by", "", "Texts#", "Accuracy#", "Against the others#", "Verdict#"), rows, note, tall=True
-                ),
-            ),
-        )
-    ]
+    table = Table(("Texts by", "", "Texts#", "Accuracy#", "Against the others#", "Verdict#"), rows, note, tall=True)
+    if not lines:
+        return [Section("Parts of the data", (table,))]
+    picture = forest_plot(lines, title="Accuracy by slice", x_label="accuracy, with its 95 % interval")
+    return [Section("Parts of the data", (Chart(picture), table))]
 
 
 def _slice_row(one: Slice) -> tuple[Cell, ...]:
@@ -127,7 +123,7 @@ def _doubtful(rows: Sequence[DoubtfulRow], note: str) -> Table:
         tuple(
             (
                 Cell(f"{row.split}: {row.file}, line {row.line}", "soft"),
-                *(() if row.text is None else (text_cell(_cut(row.text)),)),
+                *(() if row.text is None else (free_cell(_cut(row.text)),)),
                 text_cell(row.label),
                 text_cell(row.answer),
                 share_cell(row.score),

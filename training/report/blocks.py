@@ -20,6 +20,7 @@ class Cell:
     tone: Tone = ""
     rail: float | None = None
     number: bool = False  # right-aligned, not wrapped
+    free: bool = False  # of any length and content: broken wherever there is need
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,11 @@ class Section:
 def text_cell(text: str, tone: Tone = "") -> Cell:
     """A cell of words."""
     return Cell(text, tone)
+
+
+def free_cell(text: str) -> Cell:
+    """A cell of somebody's text."""
+    return Cell(text, free=True)
 
 
 def number_cell(text: str, tone: Tone = "") -> Cell:

@@ -75,9 +75,9 @@ def _beats(kind: TaskKind, rival: Figure, figures: Mapping[str, float]) -> tuple
     if not found.excludes_zero:
         return f"{rival.title}: no difference beyond chance, {within}.", "bad"
     if by > 0:
-        return f"It beats this baseline: {rival.title}, by {within}.", "good"
-    told = f"It falls behind this baseline: {rival.title}, by {within}"
-    return f"{told}. Train longer, or ask whether this task needs a neural model.", "bad"
+        return f"{rival.title}: beaten, by {within}.", "good"
+    advice = "Train longer, or ask whether this task needs a neural model."
+    return f"{rival.title}: not reached, by {within}. {advice}", "bad"
 
 
 def comparison_section(comparison: Comparison) -> Section:

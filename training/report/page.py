@@ -27,7 +27,9 @@ from training.report.story import Story
 
 
 @dataclass(frozen=True)
-class _Tile:
+class Tile:
+    """A figure at the head of the page."""
+
     name: str
     value: str
     detail: str = ""
@@ -45,7 +47,7 @@ def report_html(story: Story) -> str:
     )
 
 
-def render_page(*, title: str, subtitle: str, tiles: list[_Tile], warnings: list[str], sections: list[Section]) -> str:
+def render_page(*, title: str, subtitle: str, tiles: list[Tile], warnings: list[str], sections: list[Section]) -> str:
     """Lay the sections out; every text in them is escaped, but for the pictures."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=False
@@ -84,17 +86,17 @@ def _subtitle(story: Story) -> str:
     )
 
 
-def _tiles(kind: TaskKind, figures: Mapping[str, float]) -> list[_Tile]:
+def _tiles(kind: TaskKind, figures: Mapping[str, float]) -> list[Tile]:
     return [
         *(_tile(figure, figures) for figure in kind.tiles),
-        _Tile("lost by quantization", f"{100 * figures['quantization_drop']:.2f} pts"),
-        _Tile("model size", f"{figures['size_mb']:.1f} MB"),
-        _Tile("one text, median", f"{figures['latency_p50_ms']:.2f} ms", "one core"),
-        _Tile("texts a second", f"{figures['texts_per_second']:,.0f}", "one core"),
+        Tile("lost by quantization", f"{100 * figures['quantization_drop']:.2f} pts"),
+        Tile("model size", f"{figures['size_mb']:.1f} MB"),
+        Tile("one text, median", f"{figures['latency_p50_ms']:.2f} ms", "one core"),
+        Tile("texts a second", f"{figures['texts_per_second']:,.0f}", "one core"),
     ]
 
 
-def _tile(figure: Figure, figures: Mapping[str, float]) -> _Tile:
+def _tile(figure: Figure, figures: Mapping[str, float]) -> Tile:
     low, high = figures.get(f"{figure.name}_low"), figures.get(f"{figure.name}_high")
     detail = f"95 %: {100 * low:.1f} to {100 * high:.1f}" if low is not None and high is not None else ""
-    return _Tile(figure.title, percent(figures[figure.name]), detail)
+    return Tile(figure.title, percent(figures[figure.name]), detail)

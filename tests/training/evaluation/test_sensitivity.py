@@ -23,12 +23,12 @@ def test_any_text_stays_a_text_and_the_seed_decides(text: str, seed: int, pertur
     assert written == perturbed(perturbation, text, seed)
 
 
-def test_one_letter_in_twelve_is_mistyped() -> None:
+def test_a_letter_here_and_there_is_mistyped() -> None:
     text = "a quick brown fox jumps over the lazy dog " * 4
     written = with_typos(text, Random(3))
     assert written != text
-    assert abs(len(written) - len(text)) <= 12
-    assert len(set(written.split()) & set(text.split())) >= 4
+    assert abs(len(written) - len(text)) <= 6
+    assert len(set(written.split()) & set(text.split())) >= 6
     assert with_typos("123 !", Random(1)) == "123 !"
 
 

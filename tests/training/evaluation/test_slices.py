@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.evaluation.slices import OTHERS, by_length, judge_slices, script_of, warn_of
+from training.evaluation.slices import OTHERS, by_length, judge_slices, warn_of
 
 
 def test_a_slice_that_falls_behind_is_told() -> None:
@@ -45,20 +45,6 @@ def test_rare_values_are_taken_together() -> None:
     found = judge_slices({"shop": values}, np.ones(520, dtype=bool))
     assert len(found) == 21
     assert OTHERS in {one.value for one in found}
-
-
-@pytest.mark.parametrize(
-    ("text", "script"),
-    [
-        ("where is my order?", "Latin"),
-        ("मेरा order कहाँ है? बताइए", "Devanagari"),
-        ("Где мой заказ", "Cyrillic"),
-        ("我的包裹在哪里", "CJK"),
-        ("12:30 🙂", "none"),
-    ],
-)
-def test_scripts(text: str, script: str) -> None:
-    assert script_of(text) == script
 
 
 def test_lengths_are_thirds_and_what_is_cut() -> None:

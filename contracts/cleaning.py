@@ -41,6 +41,9 @@ class CleanSpec(Contract):
         "keep", description="words to leave out: `english` for function words, or a list"
     )
     punctuation: Literal["keep", "remove"] = "keep"
+    lemmas: str | None = Field(
+        None, pattern="^[a-z]{2,3}$", description="language in whose dictionary forms words are put, such as `en`"
+    )
 
     @property
     def enabled(self) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Encoding, Tokenizer
 
+from contracts.lemmas import lemmatizer_of
 from contracts.question_windows import Window, read_question
 
 
@@ -67,13 +68,15 @@ class TextEncoder:
         self._cutter = cutter
         self._unknown = -1 if unknown is None else tokenizer.token_to_id(unknown)
         self._specials = tokenizer.num_special_tokens_to_add(False)
+        self._lemmatize = lemmatizer_of(tokenizer)
 
     def encode(self, texts: Sequence[str]) -> list[EncodedText]:
         """Tokenize; texts above max_tokens are cut, their closing special token kept."""
+        read = texts if self._lemmatize is None else [self._lemmatize(text) for text in texts]
         if len(texts) == 1:
-            return [self._encoded(texts[0], self._tokenizer.encode(texts[0]))]
-        found = self._tokenizer.encode_batch(list(texts))
-        return [self._encoded(text, encoding) for text, encoding in zip(texts, found, strict=True)]
+            return [self._encoded(texts[0], self._tokenizer.encode(read[0]), read[0])]
+        found = self._tokenizer.encode_batch(list(read))
+        return [self._encoded(*one) for one in zip(texts, found, read, strict=True)]
 
     def encode_questions(self, texts: Sequence[str], stride: int) -> list[EncodedText]:
         """Tokenize texts whose first line is a question and whose rest is its context; neighbours share `stride`."""
@@ -88,11 +91,11 @@ class TextEncoder:
         first = PairIds(windows[0].ids, windows[0].first)
         return EncodedText(text, first, read.length, read.unknown_share, read.fragmentation, windows, read.question_cut)
 
-    def _encoded(self, text: str, encoding: Encoding) -> EncodedText:
+    def _encoded(self, text: str, encoding: Encoding, read: str | None = None) -> EncodedText:
         ids: list[int] = encoding.ids
         length = len(ids)
         pieces = max(0, length - self._specials)
         unknown = ids.count(self._unknown) / pieces if pieces else 0.0
         if length > self._max_tokens:
-            ids = self._cutter.encode(text).ids
+            ids = self._cutter.encode(text if read is None else read).ids
         return EncodedText(text, ids, length, min(unknown, 1.0), pieces / max(1, len(text.split())))

@@ -7,11 +7,15 @@ from typing import Any
 from tokenizers import Regex, Tokenizer, normalizers
 
 from contracts.cleaning import LOWER_CASE, CleanSpec, Step, cleaning_steps
+from contracts.lemmas import NEVER, lemmatizer, note_of
 
 
 def with_cleaning(tokenizer: Tokenizer, clean: CleanSpec) -> Tokenizer:
-    """The tokenizer with the steps before its own; the one given is changed."""
+    """The tokenizer with the steps before its own; the one given is changed. Raises LemmasError."""
     steps = [_normalizer(step) for step in cleaning_steps(clean)]
+    if clean.lemmas is not None:
+        lemmatizer(clean.lemmas)  # refused now, and not when the training is done
+        steps.insert(0, normalizers.Replace(Regex(NEVER), note_of(clean.lemmas)))
     if steps:
         own = [] if tokenizer.normalizer is None else [tokenizer.normalizer]
         tokenizer.normalizer = normalizers.Sequence([*steps, *own])
@@ -19,7 +23,9 @@ def with_cleaning(tokenizer: Tokenizer, clean: CleanSpec) -> Tokenizer:
 
 
 def cleaned(text: str, clean: CleanSpec) -> str:
-    """A text as the tokenizer of a release with these settings is given it."""
+    """A text as the model of a release with these settings reads it."""
+    if clean.lemmas is not None:
+        text = lemmatizer(clean.lemmas)(text)
     sequence = normalizers.Sequence([_normalizer(step) for step in cleaning_steps(clean)])
     found: str = sequence.normalize_str(text)
     return found

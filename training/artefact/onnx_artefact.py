@@ -12,6 +12,7 @@ import numpy.typing as npt
 import onnxruntime
 from tokenizers import Tokenizer
 
+from contracts.lemmas import lemmatizer_of
 from contracts.reference import Floats, Integers
 from contracts.release import MODEL_FILE, TOKENIZER_FILE
 
@@ -51,13 +52,15 @@ class TokenOutputs:
 def tokenize(tokenizer: Tokenizer, texts: Sequence[str], max_tokens: int) -> Tokenized:
     """Token ids cut to `max_tokens` (the closing special token stays), and statistics of the uncut text."""
     unknown = _unknown_id(tokenizer)
-    whole = tokenizer.encode_batch(list(texts))
+    lemmatize = lemmatizer_of(tokenizer)
+    read = list(texts) if lemmatize is None else [lemmatize(text) for text in texts]
+    whole = tokenizer.encode_batch(read)
     long = [index for index, encoding in enumerate(whole) if len(encoding.ids) > max_tokens]
     ids = [encoding.ids for encoding in whole]
     if long:
         cutter = Tokenizer.from_str(tokenizer.to_str())
         cutter.enable_truncation(max_tokens)
-        for index, encoding in zip(long, cutter.encode_batch([texts[i] for i in long]), strict=True):
+        for index, encoding in zip(long, cutter.encode_batch([read[i] for i in long]), strict=True):
             ids[index] = encoding.ids
     specials = tokenizer.num_special_tokens_to_add(False)
     lengths = np.array([len(encoding.ids) for encoding in whole], dtype=np.int64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from pydantic import ValidationError
 from tokenizers import Tokenizer
 
 from contracts.cleaning import ENGLISH_STOP_WORDS, CleanSpec
+from contracts.lemmas import LemmasError, lemmatizer
 from contracts.task import DataSpec, TaskSpec
 from service.engine.encoding import TextEncoder
 from training.artefact.cleaning import cleaned
@@ -58,6 +60,44 @@ class TestSteps:
         assert not re.search(r"\s\s|^\s|\s$", found)
         assert not {"the", "is", "with"} & set(found.split())
         assert found == found.lower()
+
+
+class TestLemmas:
+    @pytest.mark.parametrize(
+        ("language", "text", "expected"),
+        [
+            ("en", "The invoices were charged, twice!", "the invoice be charge, twice!"),
+            ("en", "don't 3rd parcels", "don't 3rd parcel"),
+            ("de", "Die Pakete kamen an", "der Paket kommen an"),
+        ],
+    )
+    def test_words_become_their_dictionary_forms(self, language: str, text: str, expected: str) -> None:
+        assert cleaned(text, CleanSpec(lemmas=language)).lower() == expected.lower()
+
+    @given(st.text(st.characters(exclude_categories=("L", "M", "Cs"))))
+    def test_what_is_no_word_stays(self, text: str) -> None:
+        assert lemmatizer("en")(text) == text
+
+    def test_a_language_that_is_not_known(self) -> None:
+        with pytest.raises(LemmasError, match="no language 'xx'"):
+            lemmatizer("xx")
+
+    def test_without_simplemma_it_says_what_to_install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "simplemma", None)
+        with pytest.raises(LemmasError, match=r"perennial\[lemmas\]"):
+            lemmatizer("en")
+
+    def test_training_and_service_look_them_up_alike(self, tiny_base: Path, tmp_path: Path) -> None:
+        path = tmp_path / "tokenizer.json"
+        base = resolve(str(tiny_base), max_tokens=32)
+        trained = write_tokenizer(base, path, sample=[], clean=CleanSpec(lemmas="en", case="lower"))
+        texts = ["Parcels were charged", "refunds " * 30, "it"]
+        served = TextEncoder(Tokenizer.from_file(str(path)), 32).encode(texts)
+        assert [one.ids for one in served] == tokenize(trained, texts, 32).ids
+        assert TextEncoder(Tokenizer.from_file(str(path)), 32).encode(texts[1:2])[0].ids == served[1].ids
+        assert [one.text for one in served] == texts
+        plain = write_tokenizer(base, tmp_path / "plain.json", sample=[])
+        assert served[0].ids == tokenize(plain, ["parcel be charge"], 32).ids[0]
 
 
 class TestRelease:

@@ -9,12 +9,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from contracts.errors import TrainingError
+from contracts.errors import GateRefusedError, TrainingError
 from contracts.home import Home
 from contracts.release import METRICS_FILE, MODEL_FILE, Manifest
 from contracts.release_store import list_versions
@@ -58,6 +59,19 @@ def test_a_killed_training_goes_on_to_the_same_release(task_file: TaskFile, home
     assert not checkpoints(home)
 
 
+@contextmanager
+def no_file_above(size: int) -> Iterator[None]:
+    """A file that may not grow fails as one on a full disk does: with an OSError in the middle of a write."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
 def epochs(home: Home) -> object:
     return json.loads((home.release("support", "0001") / METRICS_FILE).read_text())["epochs"]
 
@@ -89,16 +103,24 @@ def test_after_a_loss_that_is_no_number_the_last_checkpoint_is_still_there(
 
 def test_a_full_disk_is_told_and_nothing_is_half_published(task_file: TaskFile, home: Home) -> None:
     spec = load_task(task_file(), {})
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    try:
-        # A file that may not grow fails as one on a full disk does: with an OSError in the middle of a write.
-        resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, limits[1]))
-        with pytest.raises(TrainingError, match=r"checkpoint .* cannot be written \(File too large\)"):
-            train(home, spec)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        signal.signal(signal.SIGXFSZ, handler)
+    with (
+        no_file_above(60_000),
+        pytest.raises(TrainingError, match=r"checkpoint .* written \(File too large\)"),
+    ):
+        train(home, spec)
     assert list_versions(home, "support") == []
     assert checkpoints(home) == []
+    assert train(home, spec).version == "0001"
+
+
+def test_a_disk_that_is_full_after_training_is_told_too(task_file: TaskFile, home: Home) -> None:
+    path = task_file(epochs=1)
+    spec = load_task(path, {})
+    strict = spec.model_copy(update={"gate": spec.gate.model_copy(update={"min_accuracy": 1.0, "min_macro_f1": 1.0})})
+    with pytest.raises(GateRefusedError):
+        train(home, strict)
+    with no_file_above(40_000), pytest.raises(TrainingError, match=r"no room left under .*Nothing was published"):
+        train(home, spec)
+    assert list_versions(home, "support") == []
+    assert len(checkpoints(home)) == 1
     assert train(home, spec).version == "0001"

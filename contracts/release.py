@@ -1,7 +1,7 @@
 """The release: one version of a task's model, immutable once published.
 
-A release is a folder with `model.onnx`, `tokenizer.json`, `reference.npz`, `metrics.json`, `report.html` and
-`manifest.json`, which is written last and names the sha256 and size of every other file.
+A release is a folder with `model.onnx`, `tokenizer.json`, `reference.npz`, `metrics.json`, `report.html`,
+`MODEL_CARD.md` and `manifest.json`, which is written last and names the sha256 and size of every other file.
 
 `model.onnx` takes int64 `input_ids` and `attention_mask`, and `token_type_ids` if the architecture has them, each
 [batch, tokens]; it gives float32 `embedding` [batch, hidden] (mean over unmasked tokens) and, but for similarity,
@@ -23,6 +23,7 @@ TOKENIZER_FILE = "tokenizer.json"
 REFERENCE_FILE = "reference.npz"
 METRICS_FILE = "metrics.json"
 REPORT_FILE = "report.html"
+CARD_FILE = "MODEL_CARD.md"
 MANIFEST_FILE = "manifest.json"
 REQUIRED_FILES = (MODEL_FILE, TOKENIZER_FILE, REFERENCE_FILE)
 

@@ -14,7 +14,16 @@ from rich.console import Console
 from contracts.errors import GateRefusedError
 from contracts.home import Home
 from contracts.reference import save_reference
-from contracts.release import METRICS_FILE, MODEL_FILE, REFERENCE_FILE, REPORT_FILE, TOKENIZER_FILE, Lineage, Manifest
+from contracts.release import (
+    CARD_FILE,
+    METRICS_FILE,
+    MODEL_FILE,
+    REFERENCE_FILE,
+    REPORT_FILE,
+    TOKENIZER_FILE,
+    Lineage,
+    Manifest,
+)
 from contracts.release_store import publish, staging
 from contracts.task import TaskSpec
 from training.artefact.export import check_agreement, export_onnx
@@ -36,6 +45,7 @@ from training.learning.group import current_group
 from training.learning.learn import Learned, learn
 from training.progress import Progress
 from training.recipes.preparation import prepare
+from training.report.card import model_card
 from training.report.page import report_html
 from training.report.story import Story, metrics_json
 from training.room import told_when_full
@@ -147,6 +157,7 @@ def train_on(
         story = Story(manifest, measured, learned, dataset, scheme, dict(progress.seconds), profile(dataset))
         (staged / METRICS_FILE).write_text(metrics_json(story), encoding="utf-8")
         (staged / REPORT_FILE).write_text(report_html(story), encoding="utf-8")
+        (staged / CARD_FILE).write_text(model_card(story), encoding="utf-8")
         shutil.rmtree(work)
         return group.share(publish(home, staged, manifest))
 

@@ -14,7 +14,7 @@ from contracts.errors import BaseModelError, GateRefusedError
 from contracts.files import sha256_file
 from contracts.home import Home
 from contracts.reference import load_reference
-from contracts.release import METRICS_FILE, MODEL_FILE, REFERENCE_FILE, REPORT_FILE, Manifest
+from contracts.release import CARD_FILE, METRICS_FILE, MODEL_FILE, REFERENCE_FILE, REPORT_FILE, Manifest
 from contracts.release_store import list_versions, verify_release
 from contracts.task import DataSpec, GateSpec, ModelSpec, PruneSpec, TaskSpec
 from training.artefact.onnx_artefact import Artefact
@@ -161,3 +161,15 @@ def test_labels_are_text_in_the_report_not_markup(
     page = (home.release("support", manifest.version) / REPORT_FILE).read_text()
     assert "&lt;i&gt;billing &amp; co&lt;/i&gt;" in page
     assert "<i>billing" not in page
+
+
+def test_the_model_card_is_in_the_hubs_form(trained: tuple[Home, Manifest]) -> None:
+    from huggingface_hub import ModelCard
+
+    card = ModelCard.load(release_folder(trained) / CARD_FILE)
+    assert CARD_FILE in trained[1].files
+    assert card.data.model_name == "support"
+    assert card.data.pipeline_tag == "text-classification"
+    found = {result.metric_type: result.metric_value for result in card.data.eval_results}
+    assert found["accuracy"] == pytest.approx(trained[1].metrics["accuracy"], abs=1e-6)
+    assert "billing, delivery, other" in card.text

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import csv
 import random
-import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,11 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.errors import DataError
-from contracts.home import Home
 from contracts.task import DataSpec, TaskSpec, TrainSpec
-from training.data.dataset import Dataset, freeze, load_dataset, thaw, with_fresh
+from training.data.dataset import Dataset, load_dataset
 from training.data.rows import Row
-from training.data.splits import SPLITS, canonical, make_dataset
+from training.data.splits import SPLITS
 from training.data.stratify import split_stratified
 
 Pairs = Sequence[tuple[str, str]]
@@ -235,176 +233,3 @@ class TestRefusals:
     def test_everything_ignored(self, tmp_path: Path) -> None:
         with pytest.raises(DataError, match="ignore_labels"):
             load(path=save(tmp_path / "a.csv", many("a", 9)), ignore_labels=("a",))
-
-
-class TestFreezing:
-    @pytest.fixture
-    def dataset(self, tmp_path: Path) -> Dataset:
-        pairs = [*many("a", 20), *many("b", 20), ('über\u2028\n"quoted" \\ 😀', "ü,\t"), ("1", "ü,\t"), ("2", "ü,\t")]
-        pairs = [(text, label.strip()) for text, label in pairs]
-        return load(path=save(tmp_path / "a.csv", pairs))
-
-    def test_thaws_to_the_same(self, home: Home, dataset: Dataset) -> None:
-        folder = freeze(home, "t", dataset)
-        assert folder == home.dataset("t", dataset.fingerprint)
-        thawed = thaw(home, "t", dataset.fingerprint)
-        assert thawed.labels == dataset.labels
-        assert thawed.fingerprint == dataset.fingerprint
-        for name in SPLITS:
-            assert content(getattr(thawed, name)) == content(getattr(dataset, name))
-        assert (thawed.train[1].file, thawed.train[1].line) == (str(folder / "train.jsonl"), 2)
-        assert make_dataset(thawed.train, thawed.validation, thawed.test).fingerprint == dataset.fingerprint
-
-    def test_twice_is_once(self, home: Home, dataset: Dataset) -> None:
-        folder = freeze(home, "t", dataset)
-        before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
-        assert len(before) == 3
-        freeze(home, "t", dataset)
-        assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
-
-    def test_missing(self, home: Home) -> None:
-        with pytest.raises(DataError, match="found none"):
-            thaw(home, "t", "0" * 64)
-
-    @pytest.mark.parametrize("name", SPLITS)
-    def test_damaged_is_told_and_mended(self, home: Home, dataset: Dataset, name: str) -> None:
-        damages: list[Callable[[Path], object]] = [
-            Path.unlink,
-            lambda path: path.write_bytes(path.read_bytes()[:-1]),
-            lambda path: path.write_bytes(path.read_bytes().replace(b"a", b"b", 1)),
-            lambda path: path.write_bytes(b"\xff"),
-        ]
-        for damage in damages:
-            damage(freeze(home, "t", dataset) / f"{name}.jsonl")
-            with pytest.raises(DataError, match="damaged"):
-                thaw(home, "t", dataset.fingerprint)
-            freeze(home, "t", dataset)
-            assert thaw(home, "t", dataset.fingerprint).fingerprint == dataset.fingerprint
-
-    def test_what_a_killed_process_left_is_removed(self, home: Home, dataset: Dataset) -> None:
-        left = home.dataset("t", dataset.fingerprint).with_name(".staging-0123456789ab")
-        left.mkdir(parents=True)
-        (left / "train.jsonl").write_text("{}\n")
-        folder = freeze(home, "t", dataset)
-        assert [path for path in folder.parent.iterdir() if path.is_dir()] == [folder]
-
-    def test_many_at_once(self, home: Home, dataset: Dataset) -> None:
-        folders: list[Path] = []
-        threads = [threading.Thread(target=lambda: folders.append(freeze(home, "t", dataset))) for _ in range(6)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert len(folders) == 6
-        assert thaw(home, "t", dataset.fingerprint).fingerprint == dataset.fingerprint
-
-    @given(
-        st.lists(st.tuples(st.text(min_size=1), st.sampled_from("ab")), min_size=2, unique=True),
-        st.randoms(use_true_random=False),
-    )
-    @settings(deadline=None)
-    def test_the_fingerprint_is_of_content_and_not_of_order(
-        self, pairs: list[tuple[str, str]], shuffler: random.Random
-    ) -> None:
-        pairs = [(text.encode("utf-8", "replace").decode(), label) for text, label in pairs]
-        base = make_dataset(as_rows(pairs), as_rows(pairs[:1]), as_rows(pairs[:1]))
-        changed = make_dataset(as_rows(pairs[1:]), as_rows(pairs[:1]), as_rows(pairs[:1]))
-        swapped = make_dataset(as_rows(pairs[:1]), as_rows(pairs), as_rows(pairs[:1]))
-        shuffler.shuffle(pairs)
-        again = make_dataset(as_rows(pairs), base.validation, base.test)
-        assert again.fingerprint == base.fingerprint
-        assert content(again.train) == content(base.train)
-        assert len({base.fingerprint, changed.fingerprint, swapped.fingerprint}) == 3
-
-
-class TestFresh:
-    @pytest.fixture
-    def old(self) -> Dataset:
-        return make_dataset(
-            as_rows(many("a", 40) + many("b", 40)),
-            as_rows(many("a", 8, "v") + many("b", 8, "v")),
-            as_rows(many("a", 9, "t") + many("b", 9, "t")),
-        )
-
-    def test_shares(self, old: Dataset) -> None:
-        fresh = as_rows(many("a", 60, "f") + many("b", 40, "f"))
-        split = with_fresh(old, fresh, holdout_share=0.3, seed=13)
-        assert Counter(row.label for row in split.holdout) == {"a": 18, "b": 12}
-        assert len(split.dataset.train) == len(old.train) + 56
-        assert len(split.dataset.validation) == len(old.validation) + 14
-        assert split.dataset.test == old.test
-        assert split.dataset.fingerprint != old.fingerprint
-        assert split.dataset.warnings == ()
-
-    def test_known_texts_do_not_stand_in_the_holdout(self, old: Dataset) -> None:
-        pairs = [*many("a", 20, "f"), *many("b", 20, "f"), ("fa 1", "a"), (" ta 1", "a"), ("a 1", "a"), ("va 2", "a")]
-        split = with_fresh(old, as_rows(pairs), holdout_share=0.5, seed=13)
-        assert len(split.holdout) == 20
-        assert [warning.split(":")[0] for warning in split.dataset.warnings] == [
-            "Stand twice, so left out",
-            "In the old test rows, so left out",
-            "Known from the old data, so left out",
-        ]
-        assert "2 rows" in split.dataset.warnings[2]
-
-    def test_a_fresh_label_is_newer_than_the_old_one(self, old: Dataset) -> None:
-        pairs = [*many("a", 20, "f"), *many("b", 20, "f"), ("a 1", "b"), ("va 2", "b")]
-        split = with_fresh(old, as_rows(pairs), holdout_share=0.5, seed=13)
-        every = content([*split.dataset.train, *split.dataset.validation, *split.holdout])
-        assert ("a 1", "a") not in every
-        assert ("va 2", "a") not in every
-        assert every.count(("a 1", "b")) == every.count(("va 2", "b")) == 1
-        assert "Relabelled by fresh rows" in split.dataset.warnings[-1]
-
-    def test_unknown_labels_are_named(self, old: Dataset) -> None:
-        with pytest.raises(DataError, match="found 'refund' in 1 fresh row") as caught:
-            with_fresh(old, as_rows([("x", "a"), ("y", "refund")]), holdout_share=0.3, seed=13)
-        assert caught.value.line == 3
-
-    @pytest.mark.parametrize("pairs", [[], [("x", "a")], [("ta 1", "a"), ("a 1", "a"), ("x", "a"), ("x", "a")]])
-    def test_too_little_to_train_and_compare(self, old: Dataset, pairs: Pairs) -> None:
-        with pytest.raises(DataError, match=r"retrain\.min_new_labels"):
-            with_fresh(old, as_rows(pairs), holdout_share=0.3, seed=13)
-
-    def test_feedback_that_contradicts_a_whole_label(self) -> None:
-        old = make_dataset(
-            as_rows([*many("a", 2), *many("b", 9)]), as_rows(many("b", 2, "v")), as_rows(many("b", 2, "t"))
-        )
-        pairs = [(text, "b") for text, _ in many("a", 2)] + many("b", 10, "f")
-        with pytest.raises(DataError, match="contradict every training row of 'a'"):
-            with_fresh(old, as_rows(pairs), holdout_share=0.3, seed=13)
-
-    @given(
-        st.lists(st.tuples(st.integers(0, 30), st.sampled_from("ab")), min_size=12, max_size=60),
-        st.floats(0.1, 0.9),
-        st.integers(0, 99),
-    )
-    @settings(deadline=None)
-    def test_nothing_that_is_compared_on_was_trained_on(
-        self, fresh: list[tuple[int, str]], share: float, seed: int
-    ) -> None:
-        old = make_dataset(
-            as_rows([(f"text {i}", "ab"[i % 2]) for i in range(10)] + [("only a", "a"), ("only b", "b")]),
-            as_rows([("text 10", "a"), ("text 11", "b")]),
-            as_rows([("text 12", "a"), ("text 13", "b")]),
-        )
-        rows = as_rows([(f"text {number}", label) for number, label in fresh])
-        try:
-            split = with_fresh(old, rows, holdout_share=share, seed=seed)
-        except DataError:
-            usable = {n for n, label in fresh if n not in (12, 13) and (n >= 12 or label != "ab"[n % 2])}
-            assert len(usable) < 12
-            return
-        train, validation, test, holdout = (
-            texts(rows) for rows in (split.dataset.train, split.dataset.validation, split.dataset.test, split.holdout)
-        )
-        assert holdout
-        assert not (train | validation | test) & holdout
-        assert not (train | validation) & test
-        assert not train & validation
-        assert split.dataset.test == old.test
-        assert set(content(split.holdout)) <= set(content(rows))
-        again = with_fresh(old, rows[::-1], holdout_share=share, seed=seed)
-        assert again.dataset.fingerprint == split.dataset.fingerprint
-        assert content(again.holdout) == content(split.holdout)
-        assert split.holdout == canonical(split.holdout)

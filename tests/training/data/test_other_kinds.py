@@ -18,16 +18,6 @@ Write = Callable[[str, str], Path]
 CONTEXT = "Ünal was born in Rome, and left Rome in 1990."
 
 
-@pytest.fixture
-def write(tmp_path: Path) -> Write:
-    def make(name: str, content: str) -> Path:
-        path = tmp_path / name
-        path.write_text(content, encoding="utf-8")
-        return path
-
-    return make
-
-
 def spec(path: Path, **settings: object) -> DataSpec:
     return DataSpec.model_validate({"path": str(path), **settings})
 

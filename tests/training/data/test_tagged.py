@@ -20,16 +20,6 @@ from training.data.words import word_offsets
 Write = Callable[[str, str], Path]
 
 
-@pytest.fixture
-def write(tmp_path: Path) -> Write:
-    def make(name: str, content: str) -> Path:
-        path = tmp_path / name
-        path.write_text(content, encoding="utf-8")
-        return path
-
-    return make
-
-
 def read(path: Path, **settings: object) -> list[TaggedRow]:
     return read_tagged(str(path), DataSpec.model_validate({"path": str(path), **settings}))
 

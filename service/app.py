@@ -85,6 +85,7 @@ def build_service(serving: Callable[[], Serving], is_leaving: Callable[[], bool]
             started = time.monotonic()
             try:
                 release = serving().releases.serving(task)
+                release.check_one_label("this endpoint is")
                 request = typed_request(instances, release.manifest.spec.limits)
                 deadline = started + serving().settings.deadline_seconds
                 predicted = await serving().predict(task, request, started, deadline=deadline)

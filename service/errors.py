@@ -65,6 +65,16 @@ class ConnectionsFullError(PerennialError):
         super().__init__(f"This worker holds {most} connections open, as many as it may. Try again a little later.")
 
 
+class KindUnsupportedError(PerennialError):
+    """What is there for another kind of task. `what` ends with its verb."""
+
+    def __init__(self, task: str, kind: str, what: str) -> None:
+        super().__init__(
+            f"Task {task} is for {kind}, and {what} for classification with one label a text. "
+            f"Its predictions are at POST /v1/models/{task}:predict."
+        )
+
+
 class MediaTypeError(PerennialError):
     """A body of another type than JSON."""
 

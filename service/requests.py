@@ -20,6 +20,8 @@ CALLER_ID = r"^[A-Za-z0-9][A-Za-z0-9._:~-]{0,63}$"
 # themselves. One more or less is a slip in copying, which shall not pass for an id of the caller's making.
 OWN_ID = r"^[0-9a-hjkmnp-tv-z]{25,27}$"
 
+_RANKING = ("top_k", "all_scores")
+_UNRANKED = "Unknown field for this task: its kind has no labels to rank."
 _CALLER_ID, _OWN_ID, _VERSION = (re.compile(pattern[1:-1]) for pattern in (CALLER_ID, OWN_ID, VERSION))
 
 
@@ -106,7 +108,7 @@ def check_options(found: object, labels: int, pointer: str) -> Options:
     refuse(unknown_fields(found, {"top_k", "all_scores", "version", "key"}, pointer))
     violations: list[Violation] = []
     for name, value in found.items():
-        problem = option_problem(name, value)
+        problem = _UNRANKED if name in _RANKING and not labels else option_problem(name, value)
         if problem is not None:
             violations.append(Violation(f"{pointer}/{escaped(name)}", problem))
     refuse(violations)

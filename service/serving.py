@@ -138,7 +138,8 @@ class Serving:
             )
             records.append(AnsweredText(identifier, now, release, text, output, row, latency_ms, role))
         self.log.put(records)
-        self.metrics.predicted(task, release.version, role, [one.label for one in answers], ended - started)
+        labels = [release.counted_label(one.label) for one in answers]
+        self.metrics.predicted(task, release.version, role, labels, ended - started)
         # Were the shadow asked for by its version, it would be compared with itself.
         if role in ("stable", "canary"):
             self._offer_shadow(task, texts, answers)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Encoding, Tokenizer
 
+from contracts.entities import Word, words_of
 from contracts.lemmas import lemmatizer_of
 from contracts.question_windows import Window, read_question
 
@@ -23,6 +24,7 @@ class EncodedText(NamedTuple):
     fragmentation: float  # tokens without special ones, per whitespace-separated word
     windows: tuple[Window, ...] = ()  # of a question with its context: all its rows, `ids` is the first of them
     question_cut: bool = False  # a question so long that its end is in no window
+    words: tuple[Word, ...] = ()  # before the cut, with the places of their first pieces; where a kind needs them
 
     def is_cut(self, max_tokens: int) -> bool:
         """Whether some of it is not read."""
@@ -77,6 +79,15 @@ class TextEncoder:
             return [self._encoded(texts[0], self._tokenizer.encode(read[0]), read[0])]
         found = self._tokenizer.encode_batch(list(read))
         return [self._encoded(*one) for one in zip(texts, found, read, strict=True)]
+
+    def encode_words(self, texts: Sequence[str]) -> list[EncodedText]:
+        """Tokenize, and keep where words are; texts above max_tokens are cut."""
+        return [self._encoded_words(text) for text in texts]
+
+    def _encoded_words(self, text: str) -> EncodedText:
+        whole = self._tokenizer.encode(text)
+        read = self._cutter.encode(text) if len(whole.ids) > self._max_tokens else whole
+        return self._encoded(text, whole)._replace(words=words_of(text, read.offsets))
 
     def encode_questions(self, texts: Sequence[str], stride: int) -> list[EncodedText]:
         """Tokenize texts whose first line is a question and whose rest is its context; neighbours share `stride`."""

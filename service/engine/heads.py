@@ -9,10 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from contracts.release import Manifest
+from contracts.several_labels import label_scores
 from contracts.task import Kind
 from service.engine.encoding import EncodedText
+from service.engine.entities import settle_entities
 from service.engine.questions import settle_answer
 from service.engine.settled import RowOutput, Settled
+from service.engine.several_labels import settle_labels
 from service.engine.vectors import settle_vector
 
 Floats = npt.NDArray[np.float32]
@@ -41,6 +44,7 @@ class Head:
     has_logits: bool = True
     per_token: bool = False  # logits are [batch, tokens, labels]
     asks: bool = False  # a text is a question in its first line, and its context
+    words: bool = False  # settling needs to know where words are
 
 
 def best_label(logits: Floats, temperature: float) -> Scored:
@@ -66,8 +70,21 @@ def ranked_labels(logits: Floats, temperature: float, count: int) -> list[tuple[
     return [(int(index), float(probabilities[index])) for index in order]
 
 
+def ranked_alone(logits: Floats, temperature: float, count: int) -> list[tuple[int, float]]:
+    """As `ranked_labels`, with each label's probability by itself: a text may have several."""
+    scores = label_scores(logits, temperature)
+    return [(int(index), float(scores[index])) for index in np.argsort(-logits, kind="stable")[:count]]
+
+
 HEADS: dict[Kind, Head] = {
     "classification": Head(best_label, ranked_labels),
+    "token-classification": Head(settle=settle_entities, per_token=True, words=True),
     "question-answering": Head(settle=settle_answer, per_token=True, asks=True),
     "similarity": Head(settle=settle_vector, has_logits=False),
 }
+_SEVERAL_LABELS = Head(ranked=ranked_alone, settle=settle_labels)
+
+
+def head_of(manifest: Manifest) -> Head:
+    """How a release's graph is read. Raises KeyError for a kind that this service does not know."""
+    return _SEVERAL_LABELS if manifest.thresholds is not None else HEADS[manifest.kind]

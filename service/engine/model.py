@@ -22,9 +22,9 @@ from contracts.release import MODEL_FILE, REFERENCE_FILE, TOKENIZER_FILE, Manife
 from contracts.release_store import verify_release
 from service.engine.background import in_background
 from service.engine.encoding import EncodedText, TextEncoder, segments_of
-from service.engine.heads import HEADS, Floats
+from service.engine.heads import Floats, head_of
 from service.engine.settled import RowOutput, Settled
-from service.errors import ModelOutputError
+from service.errors import KindUnsupportedError, ModelOutputError
 
 _runtime: Any = onnxruntime  # its type information does not say what the package exports
 
@@ -58,12 +58,18 @@ class LoadedRelease:
         self.version = manifest.version
         self.labels = manifest.labels
         self.encoder = encoder
-        self.head = HEADS[manifest.kind]
+        self.head = head_of(manifest)
+        self._counted = frozenset(manifest.outcomes or ())
         self._outputs = ["logits", "embedding"] if self.head.has_logits else ["embedding"]
         self._session = session
         self._wide_session = wide_session
         self._reference = reference
         self._token_seconds = math.inf  # of a run on one core, once it was measured
+
+    @property
+    def hidden(self) -> int:
+        """How long an embedding is."""
+        return int(self._reference.projection_mean.shape[0])
 
     def measure_speed(self) -> None:
         """Time some runs on one core; the fastest counts, as the machine may have other work just now."""
@@ -81,11 +87,23 @@ class LoadedRelease:
         """Tokenize; texts above max_tokens are cut, their closing special token kept, and contexts read in windows."""
         if self.head.asks:
             return self.encoder.encode_questions(texts, self.manifest.spec.model.stride)
+        if self.head.words:
+            return self.encoder.encode_words(texts)
         return self.encoder.encode(texts)
 
     def label(self, output: BatchOutput, row: int) -> str:
         """What the log says of a text."""
         return self.labels[int(output.indices[row])] if output.settled is None else output.settled[row].label
+
+    def check_one_label(self, what: str) -> None:
+        """Raises KindUnsupportedError unless a text has one label here. `what` ends with its verb."""
+        if self.head.best is None:
+            kind = self.manifest.kind if self.manifest.thresholds is None else "several labels a text"
+            raise KindUnsupportedError(self.task, kind, what)
+
+    def counted_label(self, label: str) -> str:
+        """The label as metrics count it: where texts have several there may be any number, so the rare count as one."""
+        return label if not self._counted or label in self._counted else self.manifest.logged_labels[-1]
 
     def ranked(self, output: BatchOutput, row: int, count: int) -> list[tuple[str, float]]:
         """The `count` most probable labels of a text with their probabilities, best first; none of kinds without."""

@@ -40,6 +40,7 @@ from service.http.asgi import (
 from service.http.bodies import check_typed, feedback_items, predict_request
 from service.http.call import JSON, TEXT, Answer, Call, Route
 from service.http.docs_routes import DOCS_ROUTES
+from service.http.embeddings_route import EMBEDDINGS_ROUTES
 from service.http.open_inference_routes import PREFIX as PROTOCOL
 from service.http.open_inference_routes import find_protocol_route, protocol_problem_of
 from service.http.problems import problem_of
@@ -57,18 +58,21 @@ _NO_STRANGERS = (
 async def predict(call: Call) -> Answer:
     """POST /v1/models/{task}:predict. One release answers all instances of a request."""
     releases = call.serving.releases
-    limits = releases.serving(call.task).manifest.spec.limits
+    release = releases.serving(call.task)
     # Of all loaded releases: which of them answers is known once the request is read.
-    request = predict_request(call.body, limits, len(releases.labels(call.task)))
+    labels = len(releases.labels(call.task)) if release.head.ranked is not None else 0
+    request = predict_request(call.body, release.manifest.spec.limits, labels, asks=release.head.asks)
     predicted = await call.serving.predict(
         call.task, request, call.started, deadline=call.deadline(), hung_up=call.receive
     )
     predictions = [_prediction(one) for one in predicted.answers]
-    return Answer(200, orjson.dumps({"predictions": predictions, "model_version": predicted.release.version}))
+    told = {"predictions": predictions, "model_version": predicted.release.version}
+    return Answer(200, orjson.dumps(told, option=orjson.OPT_SERIALIZE_NUMPY))
 
 
 def _prediction(one: Answered) -> dict[str, object]:
-    shown: dict[str, object] = {"id": one.id, "label": one.label, "score": one.score}
+    shown: dict[str, object] = {"id": one.id}
+    shown |= {"label": one.label, "score": one.score} if one.fields is None else one.fields
     if one.scores is not None:
         shown["scores"] = [{"label": label, "score": round(score, 6)} for label, score in one.scores]
     if one.truncated:
@@ -78,6 +82,7 @@ def _prediction(one: Answered) -> dict[str, object]:
 
 async def feedback(call: Call) -> Answer:
     """POST /v1/models/{task}:feedback. 202 once every label is on disk, or none is taken."""
+    call.serving.releases.serving(call.task).check_one_label("feedback is")
     labels = call.serving.releases.labels(call.task)
     items = feedback_items(call.body, labels)
     unverified = await call.serving.feedback(call.task, items)
@@ -125,6 +130,7 @@ _PLAIN = {
     "/readyz": Route("readyz", "GET", readyz),
     "/metrics": Route("metrics", "GET", show_metrics),
     **DOCS_ROUTES,
+    **EMBEDDINGS_ROUTES,
 }
 _MODEL_PREFIX = "/v1/models/"
 _TYPED = "/predict"

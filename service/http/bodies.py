@@ -22,15 +22,18 @@ _MAX_FEEDBACK_ITEMS = 4096
 _MOST_TYPED = 65_536  # the task's own bound is looked at afterwards
 
 
-def predict_request(body: bytes, limits: LimitSpec, labels: int) -> PredictRequest:
+def predict_request(body: bytes, limits: LimitSpec, labels: int, *, asks: bool = False) -> PredictRequest:
     """`{"instances": ["text" or {"text": ..., "id": ...}, ...], "parameters": {...}}`; `labels` is their number.
 
+    Of a task that answers questions (`asks`), an instance is {"question": ..., "context": ..., "id": ...}. A task
+    without labels to rank has `labels` 0.
     Raises BodyMalformedError or RequestInvalidError.
     """
     found = decode_object(body)
     plain = found.get("instances")
     if (
         len(found) == 1
+        and not asks
         and type(plain) is list
         and 0 < len(plain) <= limits.max_instances
         and are_plain(plain, limits.max_text_chars)
@@ -40,7 +43,7 @@ def predict_request(body: bytes, limits: LimitSpec, labels: int) -> PredictReque
     instances = list_field(found, "instances", "texts to predict")
     check_count(len(instances), limits.max_instances, "#/instances")
     options = check_options(found["parameters"], labels, "#/parameters") if "parameters" in found else Options()
-    named = _read_instances(instances)
+    named = _read_instances(instances, _QUESTION if asks else _TEXT)
     read = read_texts(named.values, limits, named.pointers)
     refuse(named.violations + read.violations)
     return PredictRequest(
@@ -121,17 +124,25 @@ class _Instances:
     violations: list[Violation]
 
 
-def _read_instances(instances: list[object]) -> _Instances:
+_TEXT = ("text",)
+_QUESTION = ("question", "context")
+
+
+def _read_instances(instances: list[object], fields: tuple[str, ...]) -> _Instances:
+    """Each instance's text. A question is the first line of its text, and the context is what follows."""
     read = _Instances([], [], [], [])
     taken: dict[object, int] = {}
     for index, instance in enumerate(instances):
         pointer = f"#/instances/{index}"
         if not isinstance(instance, dict):
+            if fields is not _TEXT:
+                read.violations.append(Violation(pointer, f"Expected {_FORMS[fields]}, found {kind_of(instance)}."))
+                continue
             read.values.append(instance)
             read.pointers.append(pointer)
             read.ids.append(None)
             continue
-        read.violations.extend(unknown_fields(instance, {"text", "id"}, pointer))
+        read.violations.extend(unknown_fields(instance, {*fields, "id"}, pointer))
         identifier = instance.get("id")
         if "id" in instance:
             problem = id_problem(identifier)
@@ -139,11 +150,33 @@ def _read_instances(instances: list[object]) -> _Instances:
                 problem = f"Expected another id than that of instance {taken[identifier]}; each names one prediction."
             if problem is not None:
                 read.violations.append(Violation(f"{pointer}/id", problem))
-        if "text" not in instance:
-            detail = 'Expected a text or {"text": "..."}; the field `text` is missing.'
+        missing = [name for name in fields if name not in instance]
+        if missing:
+            detail = f"Expected {_FORMS[fields]}; the field `{missing[0]}` is missing."
             read.violations.append(Violation(pointer, detail))
             continue
-        read.values.append(instance["text"])
-        read.pointers.append(f"{pointer}/text")
+        if fields is _TEXT:
+            read.values.append(instance["text"])
+            read.pointers.append(f"{pointer}/text")
+        else:
+            problems = _question_problems(instance, pointer)
+            read.violations.extend(problems)
+            if problems:
+                continue
+            read.values.append(f"{' '.join(str(instance['question']).split())}\n{instance['context']}")
+            read.pointers.append(pointer)
         read.ids.append(identifier if isinstance(identifier, str) else None)
     return read
+
+
+_FORMS = {_TEXT: 'a text or {"text": "..."}', _QUESTION: '{"question": "...", "context": "..."}'}
+
+
+def _question_problems(instance: dict[str, object], pointer: str) -> list[Violation]:
+    found = []
+    for name in _QUESTION:
+        value = instance[name]
+        if not isinstance(value, str) or not value.strip():
+            kind = "only white space" if isinstance(value, str) and value else kind_of(value)
+            found.append(Violation(f"{pointer}/{name}", f"Expected a text, found {kind}."))
+    return found

@@ -78,14 +78,14 @@ def embeddings_predict(request: EmbeddingsRequest, limits: LimitSpec, dimensions
 
 
 def embeddings_answer(model: str, vectors: Sequence[Floats], tokens: int, *, as_base64: bool) -> dict[str, object]:
-    """The answer, vectors in the order of the texts; in base64 they are little-endian float32.
+    """The answer, vectors in the order of the texts as arrays, or in base64 as little-endian float32.
 
     `tokens` are those of all texts before any was cut.
     """
     return {
         "object": "list",
         "data": [
-            {"object": "embedding", "index": index, "embedding": _base64(vector) if as_base64 else vector.tolist()}
+            {"object": "embedding", "index": index, "embedding": _base64(vector) if as_base64 else vector}
             for index, vector in enumerate(vectors)
         ],
         "model": model,

@@ -56,6 +56,7 @@ async def model_ready(call: Call, version: str | None) -> Answer:
 async def infer(call: Call, version: str | None) -> Answer:
     """POST /v2/models/{task}/infer, also of one version."""
     release = call.serving.releases.route(call.task, None, version).release
+    release.check_one_label("the Open Inference Protocol is")
     length = next((value.decode("latin-1") for name, value in call.headers if name == HEADER_LENGTH.encode()), None)
     request = infer_request(call.body, length, release.manifest.spec.limits, len(release.labels), version)
     patience = math.inf if request.timeout is None else call.started + request.timeout

@@ -75,10 +75,18 @@ V1_SCHEMAS: dict[str, Schema] = {
             }
         ],
     ),
-    "Prediction": object_of(
+    "Prediction": {"anyOf": [ref("LabelPrediction"), ref("EntitiesPrediction")]},
+    "LabelPrediction": object_of(
         {
             "id": {"type": "string", "description": "Names this prediction when its true label is sent."},
-            "label": {"type": "string"},
+            "label": {
+                "type": "string",
+                "description": 'Where a text may have several labels: all that count, joined by "+", or "none".',
+            },
+            "labels": list_of(
+                object_of({"label": {"type": "string"}, "score": SCORE}, ["label", "score"]),
+                description="Where a text may have several labels: those that count, in the order of the task's.",
+            ),
             "score": {**SCORE, "description": "Calibrated probability of the label."},
             "scores": list_of(
                 object_of({"label": {"type": "string"}, "score": SCORE}, ["label", "score"]),
@@ -87,6 +95,34 @@ V1_SCHEMAS: dict[str, Schema] = {
             "truncated": {"type": "boolean", "description": "The text was cut to a limit of the task or the model."},
         },
         ["id", "label", "score"],
+        description="Of classification.",
+    ),
+    "EntitiesPrediction": object_of(
+        {
+            "id": {"type": "string"},
+            "entities": list_of(
+                object_of(
+                    {
+                        "text": {"type": "string"},
+                        "label": {"type": "string", "description": "The type of entity."},
+                        "score": SCORE,
+                        "start": {"type": "integer", "minimum": 0, "description": "Its first character in the text."},
+                        "end": {"type": "integer", "minimum": 1, "description": "The place behind its last one."},
+                    },
+                    ["text", "label", "score", "start", "end"],
+                ),
+                description="In the order of the text.",
+            ),
+            "truncated": {"type": "boolean", "description": "No entity was looked for behind a limit's cut."},
+        },
+        ["id", "entities"],
+        description="Of token classification. Places count Unicode characters, not bytes, from 0.",
+        examples=[
+            {
+                "id": "1jqxz3d5k8m2v7r0w4t6y9a1bc",
+                "entities": [{"text": "Rome", "label": "location", "score": 0.97, "start": 6, "end": 10}],
+            }
+        ],
     ),
     "Feedback": object_of(
         {

@@ -42,9 +42,9 @@ def load_baseline(home: Home, task: str, version: str, sha256: str | None = None
             task, version, f"{REFERENCE_FILE} has sha256 {digest[:12]}.., the manifest says {entry.sha256[:12]}..."
         )
     reference = load_reference(path)
-    if int(reference.predicted.min()) < 0 or int(reference.predicted.max()) >= len(manifest.labels):
+    if int(reference.predicted.min()) < 0 or int(reference.predicted.max()) >= len(manifest.logged_labels):
         raise ReleaseCorruptError(
-            task, version, f"{REFERENCE_FILE} holds labels beyond the manifest's {len(manifest.labels)}."
+            task, version, f"{REFERENCE_FILE} holds labels beyond the manifest's {len(manifest.logged_labels)}."
         )
     return Baseline(
         manifest=manifest,

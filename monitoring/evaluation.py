@@ -115,7 +115,12 @@ def _judge_new(
     task, spec = rollout.task, baseline.manifest.spec.monitor
     read_to = dict(state.offsets)
     wanted = Wanted(
-        task, rollout.stable, baseline.manifest.labels, baseline.sample.projections.shape[1], state.judged_until
+        task=task,
+        release=rollout.stable,
+        labels=baseline.manifest.logged_labels,
+        dimensions=baseline.sample.projections.shape[1],
+        after=state.judged_until,
+        others=baseline.manifest.outcomes is not None,
     )
     rows = read_rows(home.predictions(task), read_to, state.from_day, wanted, watch.malformed)
     left: list[Row] = []
@@ -129,7 +134,7 @@ def _judge_new(
             verdict = verdict.model_copy(update={"report": path})
         if conditions.stopped() or _moved_on(home, rollout):
             return judged
-        state = commit(state, verdict, window, baseline.manifest.labels)
+        state = commit(state, verdict, window, baseline.manifest.logged_labels)
         save_state(home, task, state)
         publish_verdict(home, task, verdict)
         judged.append(verdict)

@@ -32,7 +32,7 @@ def judge(
     previous = state.verdict if state.verdict is not None and state.verdict.release == release else None
     started = min(row.time for row in window)
     run = follow(previous, word(found), spec.required_run, now, started)
-    answers = [Answer(row.id, manifest.labels[row.label], row.score) for row in window]
+    answers = [Answer(row.id, manifest.logged_labels[row.label], row.score) for row in window]
     return Verdict(
         task=manifest.task,
         release=release,

@@ -65,6 +65,7 @@ class Wanted:
     labels: tuple[str, ...]
     dimensions: int
     after: float = 0.0
+    others: bool = False  # whether the last label stands for all that are not listed
 
 
 def read_rows(
@@ -105,12 +106,14 @@ def _row(line: bytes, wanted: Wanted, index: dict[str, int], name: str, begin: i
         return None
     if record.release != wanted.release or record.role != "stable" or record.time <= wanted.after:
         return False
-    if record.label not in index or len(record.projection) != wanted.dimensions or not _plausible(record):
+    if record.label not in index and not wanted.others:
+        return None
+    if len(record.projection) != wanted.dimensions or not _plausible(record):
         return None
     return Row(
         time=record.time,
         id=record.id,
-        label=index[record.label],
+        label=index.get(record.label, len(wanted.labels) - 1),
         score=record.score,
         length=record.length,
         unknown_share=record.unknown_share,

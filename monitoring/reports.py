@@ -32,7 +32,7 @@ def write_report(home: Home, verdict: Verdict, baseline: Baseline, window: Sampl
     folder = reports_folder(home, verdict.task)
     path = folder / f"{verdict.window_id}.html"
     try:
-        drawn = draw(baseline.sample, window, manifest.labels, manifest.spec.monitor.alpha)
+        drawn = draw(baseline.sample, window, manifest.logged_labels, manifest.spec.monitor.alpha)
         script = share_script(drawn, "").script
         # Named by content: pages of another Evidently version keep theirs.
         asset = f"assets/{hashlib.sha256(script.encode()).hexdigest()[:16]}.js"

@@ -42,6 +42,9 @@ class DataSpec(Contract):
     tokens_column: str = Field("tokens", min_length=1)
     tags_column: str = Field("ner_tags", min_length=1)
     spans_column: str = Field("entities", min_length=1)
+    tag_scheme: Literal["bio2", "iob1", "bioes"] = Field(
+        "bio2", description="how tags mark entities: iob1 as in CoNLL-2003's own files; bioes or BILOU"
+    )
     tag_names: tuple[str, ...] = Field((), description="names of tags that are numbers in the data, from 0")
     question_column: str = Field("question", min_length=1)
     context_column: str = Field("context", min_length=1)

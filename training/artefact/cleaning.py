@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from tokenizers import Regex, Tokenizer, normalizers
@@ -22,13 +23,11 @@ def with_cleaning(tokenizer: Tokenizer, clean: CleanSpec) -> Tokenizer:
     return tokenizer
 
 
-def cleaned(text: str, clean: CleanSpec) -> str:
-    """A text as the model of a release with these settings reads it."""
-    if clean.lemmas is not None:
-        text = lemmatizer(clean.lemmas)(text)
+def cleaner(clean: CleanSpec) -> Callable[[str], str]:
+    """What makes of a text what the model of a release with these settings reads. Raises LemmasError."""
+    lemmatize = str if clean.lemmas is None else lemmatizer(clean.lemmas)
     sequence = normalizers.Sequence([_normalizer(step) for step in cleaning_steps(clean)])
-    found: str = sequence.normalize_str(text)
-    return found
+    return lambda text: str(sequence.normalize_str(lemmatize(text)))
 
 
 def _normalizer(step: Step) -> Any:

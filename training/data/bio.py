@@ -25,6 +25,24 @@ class Break:
     problem: str
 
 
+def as_bio2(tags: Sequence[str], scheme: str) -> list[str]:
+    """Tags of another scheme as BIO2; what is none of that scheme stays as it is, for `first_break` to find.
+
+    `iob1`: an entity begins with I-, or with B- right behind one of its type. `bioes`: E- ends an entity and S- is one;
+    L- and U- of BILOU are the same.
+    """
+    if scheme == "bioes":
+        prefixes = {"S": "B", "U": "B", "E": "I", "L": "I"}
+        return [prefixes.get(tag[:1], tag[:1]) + tag[1:] if tag[1:2] == "-" else tag for tag in tags]
+    if scheme == "iob1":
+        before = [OUTSIDE, *tags]
+        return [
+            f"B-{tag[2:]}" if tag.startswith("I-") and previous[2:] != tag[2:] else tag
+            for previous, tag in zip(before, tags, strict=False)
+        ]
+    return list(tags)
+
+
 def first_break(tags: Sequence[str]) -> Break | None:
     """The first tag that is none of O, B-x, I-x, or an I-x that continues no entity of its type."""
     inside = ""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from contracts.errors import DataError
 from contracts.task import DataSpec, TaskSpec
+from training.data.cleaned import tell_cleaned
 from training.data.findings import (
     count,
     listed,
@@ -33,8 +34,8 @@ __all__ = ["Dataset", "FreshSplit", "freeze", "load_dataset", "thaw", "with_fres
 def load_dataset(spec: TaskSpec) -> Dataset:
     """Read, check and split a task's data; the same rows and seed give the same splits in any order of lines.
 
-    Surrounding whitespace is stripped from texts and labels; nothing else is changed, since the service does not
-    clean its input either. A text and label that stand twice count once, except in a test split that was given,
+    Surrounding whitespace is stripped from texts and labels; nothing else is changed here (`[clean]` is a part of the
+    tokenizer). A text and label that stand twice count once, except in a test split that was given,
     which is left as it is. No text is in two splits: test keeps it, then validation. Splits made here are stratified,
     or by time where `time_column` is given. The rows are those of the task's kind (see `row_kinds`).
     Raises DataError naming file and line; what can be lived with is in `warnings`.
@@ -56,6 +57,7 @@ def load_dataset(spec: TaskSpec) -> Dataset:
     _check_known(splits)
     split_off(splits, data, spec.train.seed)
     _check_known(splits)
+    warnings += tell_cleaned(splits, spec.clean)
     warnings += tell_imbalance(splits["train"]) + tell_untested(splits["train"], splits["test"])
     return make_dataset(splits["train"], splits["validation"], splits["test"], warnings, left_out)
 

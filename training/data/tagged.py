@@ -9,7 +9,7 @@ from typing import Any
 
 from contracts.errors import DataError
 from contracts.task import DataSpec
-from training.data.bio import OUTSIDE, Span, first_break, spans_of, tags_of
+from training.data.bio import OUTSIDE, Span, as_bio2, first_break, spans_of, tags_of
 from training.data.columns import Columns
 from training.data.conll import SUFFIXES as CONLL_SUFFIXES
 from training.data.conll import read_conll
@@ -85,7 +85,7 @@ def read_tagged(source: str, data: DataSpec, *, split: str | None = None) -> lis
     problems = problems_of(source, split)
     if Path(source).suffix.lower() in CONLL_SUFFIXES and not source.startswith("hf:"):
         Extras.of(data).check_none(source, "a CoNLL file")
-        rows = list(_conll_rows(source, problems))
+        rows = list(_conll_rows(source, data.tag_scheme, problems))
     else:
         rows = [
             row
@@ -107,11 +107,12 @@ def _columns(data: DataSpec) -> Columns:
     )
 
 
-def _conll_rows(source: str, problems: Problems) -> Iterator[TaggedRow]:
+def _conll_rows(source: str, scheme: str, problems: Problems) -> Iterator[TaggedRow]:
     for sentence in read_conll(Path(source), problems):
-        if _whole(sentence.tags, sentence.lines, problems):
+        tags = as_bio2(sentence.tags, scheme)
+        if _whole(tags, sentence.lines, problems):
             text, offsets = _joined(sentence.tokens)
-            yield tagged_row(text, offsets, sentence.tags, problems.source, sentence.lines[0])
+            yield tagged_row(text, offsets, tags, problems.source, sentence.lines[0])
 
 
 def _row(record: Record, data: DataSpec, problems: Problems) -> TaggedRow | None:
@@ -136,7 +137,7 @@ def _row_of_tokens(record: Record, data: DataSpec, problems: Problems) -> Tagged
         problems.add(line, f"expected a token, found {kind_of(bad[0])}.", "Write tokens as strings.")
         return None
     names = [_tag(tag, data.tag_names, line, problems) for tag in tags]
-    known = [name for name in names if name is not None]
+    known = as_bio2([name for name in names if name is not None], data.tag_scheme)
     if len(known) < len(names) or not _whole(known, [line] * len(known), problems):
         return None
     # What a scraper leaves of an emoji or a link; there is nothing to tag in them.
@@ -189,7 +190,8 @@ def _whole(tags: Sequence[str], lines: Sequence[int], problems: Problems) -> boo
     problems.add(
         lines[found.token],
         f"the tags break BIO2 at token {found.token + 1}: {found.problem}.",
-        f"Begin every entity with B-TYPE, go on with I-TYPE, and write {OUTSIDE} for the rest.",
+        f"Begin every entity with B-TYPE, go on with I-TYPE, and write {OUTSIDE} for the rest; "
+        "or set `tag_scheme` in [data] to iob1 or bioes.",
     )
     return False
 

@@ -16,12 +16,16 @@ from contracts.cleaning import ENGLISH_STOP_WORDS, CleanSpec
 from contracts.lemmas import LemmasError, lemmatizer
 from contracts.task import DataSpec, TaskSpec
 from service.engine.encoding import TextEncoder
-from training.artefact.cleaning import cleaned
+from training.artefact.cleaning import cleaner
 from training.artefact.onnx_artefact import tokenize
 from training.artefact.tokenizer import write_tokenizer
 from training.learning.base_model import resolve
 
 ALL = CleanSpec(urls="remove", contractions="expand", case="lower", stop_words="english", punctuation="remove")
+
+
+def cleaned(text: str, clean: CleanSpec) -> str:
+    return cleaner(clean)(text)
 
 
 class TestSteps:

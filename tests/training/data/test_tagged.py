@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from contracts.errors import DataError
 from contracts.task import DataSpec
-from training.data.bio import Span, first_break, spans_of, tags_of
+from training.data.bio import Span, as_bio2, first_break, spans_of, tags_of
 from training.data.rows import Row, rows_of
 from training.data.tagged import TaggedRow, read_tagged
 from training.data.words import word_offsets
@@ -93,6 +93,28 @@ class TestForms:
         assert rows[0].tokens == ("New", "York", "ers")
         assert rows[0].tags == ("B-loc", "I-loc", "O")
         assert (rows[1].tags, rows[1].label) == (("O",), "none")
+
+    @pytest.mark.parametrize(
+        ("scheme", "tags"),
+        [
+            ("bio2", "B-x I-x B-x O B-y B-x"),
+            ("iob1", "I-x I-x B-x O I-y I-x"),
+            ("bioes", "B-x E-x S-x O S-y S-x"),
+            ("bioes", "B-x L-x U-x O U-y U-x"),
+        ],
+    )
+    def test_tags_of_other_schemes(self, write: Write, scheme: str, tags: str) -> None:
+        tokens = list("abcdef")
+        path = write("a.jsonl", lines({"tokens": tokens, "ner_tags": tags.split()}))
+        columns = "".join(f"{token} {tag}\n" for token, tag in zip(tokens, tags.split(), strict=True))
+        for source in (path, write("a.conll", columns)):
+            assert read(source, tag_scheme=scheme)[0].tags == ("B-x", "I-x", "B-x", "O", "B-y", "B-x")
+
+    @given(st.lists(st.sampled_from(["O", "B-x", "I-x", "B-y", "I-y"]), max_size=12))
+    def test_iob1_is_never_broken_and_bio2_is_told_to_be_itself(self, tags: list[str]) -> None:
+        assert first_break(as_bio2(tags, "iob1")) is None
+        if first_break(tags) is None:
+            assert as_bio2(tags, "bio2") == as_bio2(tags, "bioes") == tags
 
     def test_columns_for_slices_come_along(self, write: Write) -> None:
         content = lines({"tokens": ["a"], "ner_tags": ["O"], "domain": "news", "year": 2014})

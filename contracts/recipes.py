@@ -18,6 +18,15 @@ class ContrastiveSpec(Contract):
     texts_per_label: int = Field(2, ge=2, le=64, description="of a label in a batch; the rest of the batch differs")
 
 
+class LoraSpec(Contract):
+    """Low-rank adaptation (Hu et al. 2021, arXiv 2106.09685); the base model's own weights stay as they are."""
+
+    rank: int = Field(8, ge=1, le=512)
+    alpha: int = Field(16, ge=1, description="the additions are scaled by alpha / rank")
+    dropout: float = Field(0.0, ge=0, lt=1)
+    layers: Literal["attention", "all"] = Field("all", description="all: the feed-forward layers too")
+
+
 class AdaptSpec(Contract):
     """`[adapt]`: masked language modelling on unlabelled text of the domain before fine-tuning.
 

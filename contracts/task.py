@@ -16,7 +16,7 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from contracts.cleaning import CleanSpec
 from contracts.errors import TaskSpecError
-from contracts.recipes import AdaptSpec, ContrastiveSpec, Recipe, SearchSpec
+from contracts.recipes import AdaptSpec, ContrastiveSpec, LoraSpec, Recipe, SearchSpec
 from contracts.schema import TASK_NAME, Contract
 
 Kind = Literal["classification", "token-classification", "question-answering", "similarity"]
@@ -90,15 +90,6 @@ class ModelSpec(Contract):
     freeze_embeddings: bool = True
     freeze_layers: int = Field(0, ge=0, description="encoder layers, from the bottom, that are not trained")
     stride: int = Field(64, ge=0, le=256, description="question answering: tokens that windows of one context share")
-
-
-class LoraSpec(Contract):
-    """Low-rank adaptation (Hu et al. 2021, arXiv 2106.09685); the base model's own weights stay as they are."""
-
-    rank: int = Field(8, ge=1, le=512)
-    alpha: int = Field(16, ge=1, description="the additions are scaled by alpha / rank")
-    dropout: float = Field(0.0, ge=0, lt=1)
-    layers: Literal["attention", "all"] = Field("all", description="all: the feed-forward layers too")
 
 
 class TrainSpec(Contract):
@@ -218,6 +209,13 @@ class TaskSpec(Contract):
             raise ValueError('`multi_label` is for kind = "classification"')
         if self.train.recipe == "contrastive" and (self.kind != "classification" or self.multi_label):
             raise ValueError('`recipe = "contrastive"` in [train] is for classification with one label a text')
+        one_label = self.kind in ("classification", "token-classification") and not self.multi_label
+        if self.train.class_weights != "none" and not one_label:
+            raise ValueError("`class_weights` in [train] is for kinds with one label a text or a token")
+        if self.train.focal_gamma > 0 and self.kind in ("question-answering", "similarity"):
+            raise ValueError("`focal_gamma` in [train] is for kinds with labels")
+        if self.train.label_smoothing > 0 and self.kind == "similarity":
+            raise ValueError("`label_smoothing` in [train] does not go with similarity, which has no labels to smooth")
         return self
 
     model_config = ConfigDict(populate_by_name=True)

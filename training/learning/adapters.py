@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch import nn
 
 from contracts.errors import TrainingError
-from contracts.task import LoraSpec
+from contracts.recipes import LoraSpec
 from training.learning.network import Network
 
 # As the architectures that can be exported call what makes queries, keys and values.
 _ATTENTION = re.compile(r"(query|key|value|q|k|v)(_proj|_lin)?|Wqkv")
 
 
-def add_adapters(model: Network, spec: LoraSpec) -> PeftModel:
+@dataclass(frozen=True)
+class Adapted:
+    """An encoder with additions, and which of its own parameters were to be trained before it had them."""
+
+    encoder: PeftModel
+    trained: frozenset[str]
+
+
+def add_adapters(model: Network, spec: LoraSpec) -> Adapted:
     """Freeze the encoder and put additions beside its linear layers, in place; the head stays trained as it is.
 
     Raises TrainingError for an architecture whose attention has no layers of the names that are looked for.
@@ -33,9 +42,12 @@ def add_adapters(model: Network, spec: LoraSpec) -> PeftModel:
     config = LoraConfig(
         r=spec.rank, lora_alpha=spec.alpha, lora_dropout=spec.dropout, target_modules=chosen, init_lora_weights=True
     )
-    return get_peft_model(model.encoder, config)
+    trained = frozenset(name for name, value in model.encoder.named_parameters() if value.requires_grad)
+    return Adapted(get_peft_model(model.encoder, config), trained)
 
 
-def merge_adapters(model: Network, adapted: PeftModel) -> None:
+def merge_adapters(model: Network, adapted: Adapted) -> None:
     """Add what was learned to the weights, and leave an encoder as it was before, but for their values."""
-    model.encoder = adapted.merge_and_unload()
+    model.encoder = adapted.encoder.merge_and_unload()
+    for name, value in model.encoder.named_parameters():
+        value.requires_grad_(name in adapted.trained)

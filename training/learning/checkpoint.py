@@ -129,4 +129,4 @@ def put_moments(optimizer: torch.optim.Optimizer, model: nn.Module, moments: Map
     for key, value in moments.items():
         name, _, moment = key.partition(" ")
         parameter = own[name]
-        optimizer.state[parameter][moment] = value if moment == "step" else value.to(parameter.device)
+        optimizer.state[parameter][moment] = value.to(parameter.device)

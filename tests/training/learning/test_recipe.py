@@ -12,7 +12,8 @@ from torch import nn
 from torch.nn import functional
 
 from contracts.errors import TrainingError
-from contracts.task import LoraSpec, TrainSpec
+from contracts.recipes import LoraSpec
+from contracts.task import TrainSpec
 from training.learning import step
 from training.learning.adapters import add_adapters, merge_adapters
 from training.learning.base_model import resolve
@@ -110,6 +111,7 @@ def test_adapters_are_merged_into_an_ordinary_network(
 ) -> None:
     freeze_layers(model, embeddings=True, layers=0)
     names = set(model.state_dict())
+    trainable = {name for name, value in model.named_parameters() if value.requires_grad}
     before = deepcopy(model.state_dict())
     adapted = add_adapters(model, LoraSpec(rank=4, layers=layers))
     trained = {name for name, value in model.named_parameters() if value.requires_grad}
@@ -126,6 +128,7 @@ def test_adapters_are_merged_into_an_ordinary_network(
         merge_adapters(model, adapted)
         found = model.eval()(**inputs)["logits"]
     assert set(model.state_dict()) == names
+    assert {name for name, value in model.named_parameters() if value.requires_grad} == trainable
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
     moved = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
     assert all("query" in name or "layer" in name or "head" in name for name in moved)

@@ -151,6 +151,16 @@ def launch(
 @pytest.fixture
 def start_server() -> Iterator[Callable[..., Server]]:
     """Starts servers and ends them after the test."""
+    yield from _starting()
+
+
+@pytest.fixture(scope="module")
+def start_lasting() -> Iterator[Callable[..., Server]]:
+    """Starts servers and ends them after the last test of a file."""
+    yield from _starting()
+
+
+def _starting() -> Iterator[Callable[..., Server]]:
     started: list[Server] = []
 
     def start(home: Home, *, until_ready: bool = True, **options: object) -> Server:

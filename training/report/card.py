@@ -96,9 +96,10 @@ def _introduction(manifest: Manifest) -> str:
     names = ", ".join(plain(label) for label in manifest.labels[:_LABELS])
     more = f", and {len(manifest.labels) - _LABELS} more" if len(manifest.labels) > _LABELS else ""
     made = f"{datetime.fromtimestamp(manifest.created, UTC):%Y-%m-%d}"
+    base = plain(_base_name(manifest.lineage.base_model))
     return (
-        f"A model for {plain(manifest.kind)}, fine-tuned from {plain(_base_name(manifest.lineage.base_model))} and quantized to "
-        f"int8 ONNX on {made}. It reads up to {manifest.max_tokens} tokens of a text.\n\n"
+        f"A model for {plain(manifest.kind)}, fine-tuned from {base} and quantized to int8 ONNX on {made}. "
+        f"It reads up to {manifest.max_tokens} tokens of a text.\n\n"
         f"{len(manifest.labels)} labels: {names}{more}.\n"
     )
 

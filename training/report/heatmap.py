@@ -42,8 +42,7 @@ def confusion_heatmap(scores: Sequence[LabelScore], confusions: Sequence[Confusi
             f"{rows} texts, {100 * share:.1f} %</title></rect>"
         )
         if len(shown) <= _NUMBERED:
-            ink = "on" if share > 0.35 else ""
-            parts.append(text(x + cell / 2, y + cell / 2 + 4, str(rows), "middle", ink))
+            parts.append(text(x + cell / 2, y + cell / 2 + 4, str(rows), "middle", "count"))
     parts += _names(shown, margin, cell)
     return svg(parts, "Confusion matrix", width=_SIDE, height=_SIDE)
 

@@ -20,6 +20,7 @@ from contracts.errors import GateRefusedError, PerennialError
 VERBS = {
     "data": "report on a task's data before anything is trained on it",
     "train": "train a task from its TOML file and publish a release",
+    "tune": "search for the settings with which a task trains best",
     "serve": "serve the released models over HTTP",
     "monitor": "watch the prediction log for drift",
     "controller": "answer alerts: retrain, check, promote",

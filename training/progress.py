@@ -46,6 +46,10 @@ class Progress:
         self._console = console
         self._clock = clock
 
+    def line(self, text: str) -> None:
+        """Print a line that stays, between two stages."""
+        Stage(self._console, None, None).line(text)
+
     @contextmanager
     def stage(self, name: str, title: str) -> Iterator[Stage]:
         """Do the work of one stage; its seconds are added to `seconds[name]` whether it succeeds or fails."""

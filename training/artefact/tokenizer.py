@@ -38,7 +38,7 @@ def write_tokenizer(base: BaseModel, path: Path, *, sample: Sequence[str], clean
             f"Base model {base.name} has only a slow tokenizer ({type(whole).__name__}); a release needs a "
             "tokenizer.json. Convert it with `AutoTokenizer.from_pretrained(..., use_fast=True).save_pretrained(...)`."
         )
-    expected = whole(list(sample), truncation=False, padding=False)["input_ids"] if sample else []
+    expected = whole(list(sample), truncation=False, padding=False, verbose=False)["input_ids"] if sample else []
     backend = Tokenizer.from_str(whole.backend_tokenizer.to_str())
     backend.no_truncation()
     backend.no_padding()

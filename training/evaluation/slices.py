@@ -49,7 +49,9 @@ def judge_slices(properties: Mapping[str, Sequence[str]], right: Bools) -> tuple
         if len(found) > 1:
             members += [(name, value, values == value) for value in found]
     judged = sum(_enough(member) for _, _, member in members)
-    slices = [_slice(name, value, member, right, _ALPHA / max(judged, 1)) for name, value, member in members]
+    # Only the upper end of a gap is looked at, and an interval's rate is that of both ends.
+    alpha = 2 * _ALPHA / max(judged, 1)
+    slices = [_slice(name, value, member, right, alpha) for name, value, member in members]
     return tuple(sorted(slices, key=lambda one: (one.verdict != "behind", one.verdict == "insufficient", one.gap)))
 
 

@@ -49,8 +49,8 @@ def _slices(found: Sequence[Slice]) -> list[Section]:
     ]
     rows = tuple(_slice_row(one) for one in found)
     note = (
-        f"`behind`: less accurate than the other texts by more than chance, all slices taken together (Newcombe "
-        f"intervals, Bonferroni, 5 %). Under {FEWEST_ROWS} texts there is no verdict."
+        f"`behind`: less accurate than the other texts by more than chance, at a rate of 5 % over all slices "
+        f"together (Newcombe intervals, Bonferroni). Under {FEWEST_ROWS} texts there is no verdict."
     )
     table = Table(("Texts by", "", "Texts#", "Accuracy#", "Against the others#", "Verdict#"), rows, note, tall=True)
     if not lines:

@@ -8,7 +8,7 @@ export DO_NOT_TRACK := 1
 export BENTOML_DO_NOT_TRACK := True
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help setup demo test check check-all bench bench-drift bench-sample bench-banking77 bench-clinc150 bench-serving bench-few-labels serve constraints clean
+.PHONY: help setup demo test check check-all bench bench-drift bench-sample bench-banking77 bench-clinc150 bench-serving bench-few-labels bench-recipes serve constraints clean
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -55,6 +55,9 @@ bench-clinc150: $(READY) ## accuracy of the released artefact on clinc150 (needs
 
 bench-few-labels: $(READY) ## 8 texts a label: the contrastive recipe beside plain fine-tuning (needs PERENNIAL_DATA)
 	$(BIN)/python -m benchmarks.few_labels
+
+bench-recipes: $(READY) ## replay of old data when retraining, and adaptation to unlabelled text
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m benchmarks.recipes
 
 bench-serving: $(READY) ## speed of the service beside the ceiling and other servers (20 minutes)
 	$(BIN)/python -m benchmarks.serving

@@ -250,9 +250,18 @@ def _only_task(url: str, api_key: str | None) -> str:
 def _prediction(body: dict[str, Any], url: str) -> dict[str, str]:
     try:
         found = body["predictions"][0]
-        return {"id": str(found["id"]), "label": str(found["label"]), "version": str(body["model_version"])}
+        return {"id": str(found["id"]), "label": _label(found), "version": str(body["model_version"])}
     except (KeyError, IndexError, TypeError) as error:
         raise _foreign(url) from error
+
+
+def _label(found: dict[str, Any]) -> str:
+    """What was answered, in one word, as the prediction log has it."""
+    if "entities" in found:
+        return "+".join(sorted({str(entity["label"]) for entity in found["entities"]})) or "none"
+    if "embedding" in found:
+        return "vector"
+    return str(found["label"])
 
 
 def _absent(url: str, error: Exception) -> ReplayError:

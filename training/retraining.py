@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from contracts.errors import BaseModelError, ReleaseCorruptError, ReleaseNotFoundError
+from contracts.errors import BaseModelError, ReleaseCorruptError, ReleaseNotFoundError, TrainingError
 from contracts.home import Home
 from contracts.release import Manifest
 from contracts.release_store import list_versions, read_manifest, verify_release
@@ -40,7 +40,10 @@ def find_published(home: Home, request: RetrainRequest) -> Manifest | None:
 
 
 def retrain(home: Home, request: RetrainRequest, folder: Path, now: Callable[[], float]) -> Manifest:
-    """Old and fresh data together, from the champion's base model, compared with the champion on unseen texts."""
+    """Old and fresh data together, from the champion's base model, compared with the champion on unseen texts.
+
+    Raises TrainingError for kinds of task whose true labels production does not send.
+    """
     progress = Progress(Console(stderr=True))
     champion = verify_release(home, request.task, request.parent)
     spec = request.spec.model_copy(
@@ -49,6 +52,12 @@ def retrain(home: Home, request: RetrainRequest, folder: Path, now: Callable[[],
             "train": request.spec.train.model_copy(update={"epochs": request.spec.retrain.epochs}),
         }
     )
+    if spec.kind != "classification" or spec.multi_label:
+        kind = "several labels a text" if spec.multi_label else spec.kind
+        raise TrainingError(
+            f"Task {request.task} is for {kind}, and retraining from production is for classification with one label a "
+            "text. Add rows to the task's data and run `perennial train`."
+        )
     base = check_feasible(spec)
     if base.sha256 != champion.lineage.base_sha256:
         raise BaseModelError(

@@ -177,6 +177,7 @@ class Serving:
         hung_up: Callable[[], Awaitable[object]] | None,
     ) -> tuple[list[EncodedText], list[Placed]]:
         begun = time.monotonic()
+        self._scheduler.check_room(release.task)
         encoded = await self._encoded(release, texts, deadline)
         ticket = await self._scheduler.predict(release, encoded, deadline=deadline, hung_up=hung_up)
         if self.tracing is not None:

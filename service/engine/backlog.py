@@ -47,6 +47,11 @@ class Ticket:
     watcher: asyncio.Task[object] | None = None
     run_started: float = 0.0  # monotonic, of the last run that answered a text of it
 
+    def fail(self, error: Exception) -> None:
+        """Tell its caller, unless that was done."""
+        if not self.future.done():
+            self.future.set_exception(error)
+
     def answers(self) -> list[Placed]:
         """Where the answer to each of its rows lies, once nothing is missing."""
         return [placed for placed in self.placed if placed is not None]

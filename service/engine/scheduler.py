@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import operator
 import threading
 import time
 from collections import deque
@@ -34,7 +35,9 @@ _MAX_RETRY_AFTER = 60
 # How often deadlines are looked at, and how long a request waits before anybody asks whether its caller is still there:
 # most are answered long before, and pay nothing for it.
 _SWEEP_SECONDS = 0.05
-_PATIENCE_SECONDS = 0.2
+_PATIENCE_SECONDS = 1.0
+# Few texts have fewer tokens: where not even these fit, a text is refused before it is tokenized.
+_FEW_TOKENS = 8
 
 
 class Scheduler:
@@ -58,6 +61,12 @@ class Scheduler:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sweeping: asyncio.TimerHandle | None = None
         self._lanes = [threading.Thread(target=self._lane, name=f"lane-{n}", daemon=True) for n in range(lanes)]
+
+    def check_room(self, task: str) -> None:
+        """Raises QueueFullError where hardly any text would be taken; to ask costs less than to make one ready."""
+        waiting = self._backlog.tokens[task]
+        if waiting and waiting + _FEW_TOKENS > self._queue_tokens:
+            raise self._full(task)
 
     async def predict(
         self,
@@ -115,7 +124,7 @@ class Scheduler:
             self._backlog.remove(*waiting)
             self._work.notify_all()
         for ticket in waiting:
-            _fail(ticket, StoppingError())
+            ticket.fail(StoppingError())
         if self._sweeping is not None:
             self._sweeping.cancel()
         for lane in self._lanes if self._loop is not None else ():
@@ -135,7 +144,11 @@ class Scheduler:
         seconds = self._backlog.ahead(task) / self._rate
         # A request larger than the whole bound is still served when nothing else waits.
         if waiting and (waiting + tokens > self._queue_tokens or seconds > patience):
-            raise QueueFullError(task, self._queue_tokens, max(1, min(_MAX_RETRY_AFTER, math.ceil(seconds))))
+            raise self._full(task)
+
+    def _full(self, task: str) -> QueueFullError:
+        seconds = self._backlog.ahead(task) / self._rate
+        return QueueFullError(task, self._queue_tokens, max(1, min(_MAX_RETRY_AFTER, math.ceil(seconds))))
 
     def _wake(self) -> None:
         self._waking = False
@@ -149,7 +162,7 @@ class Scheduler:
             else:
                 self._work.notify(min(self._idle, self._backlog.texts))
         for batch in turn:
-            self._run(batch, _now)
+            self._run(batch, operator.call)
         if turn:
             with self._lock:
                 self._busy -= 1
@@ -168,7 +181,7 @@ class Scheduler:
         for task, tokens in waiting.items():
             self._metrics.queue_tokens.labels(task).set(tokens)
         for ticket in late:
-            _fail(ticket, DeadlineError())
+            ticket.fail(DeadlineError())
         for ticket in tickets:
             if ticket.hung_up is not None and ticket.watcher is None and now - ticket.arrived >= _PATIENCE_SECONDS:
                 ticket.watcher = asyncio.ensure_future(ticket.hung_up())
@@ -178,7 +191,7 @@ class Scheduler:
     def _hung_up(self, ticket: Ticket, watcher: asyncio.Task[object]) -> None:
         if not watcher.cancelled() and not ticket.future.done():
             self._give_up(ticket)
-            _fail(ticket, HungUpError())
+            ticket.fail(HungUpError())
 
     def _give_up(self, ticket: Ticket) -> None:
         with self._lock:
@@ -217,9 +230,9 @@ class Scheduler:
         started = time.monotonic()
         late = [one for one in batch.texts if one.ticket.deadline <= started]
         if late:
-            # Their time ran out since the last look: what nobody waits for is not run.
+            # What nobody waits for any more is not run.
             for one in late:
-                tell(_fail, one.ticket, DeadlineError())
+                tell(one.ticket.fail, DeadlineError())
             batch = replace(batch, texts=[one for one in batch.texts if one.ticket.deadline > started])
             if not batch.texts:
                 return
@@ -260,13 +273,13 @@ class Scheduler:
             ticket = one.ticket
             if isinstance(outcome, Exception):
                 self._metrics.model_failures.labels(batch.release.task, batch.release.version).inc()
-                _fail(ticket, outcome)
+                ticket.fail(outcome)
                 continue
             ticket.placed[one.position] = outcome
             ticket.run_started = started
             ticket.missing -= 1
             if ticket.deadline <= now:
-                _fail(ticket, DeadlineError())
+                ticket.fail(DeadlineError())
             elif not ticket.missing and not ticket.future.done():
                 ticket.future.set_result(None)
 
@@ -286,12 +299,3 @@ class Scheduler:
                 return not self._stopping
             for batch in turn:
                 self._run(batch, self._soon)
-
-
-def _now(callback: Callable[..., None], *arguments: object) -> None:
-    callback(*arguments)
-
-
-def _fail(ticket: Ticket, error: Exception) -> None:
-    if not ticket.future.done():
-        ticket.future.set_exception(error)

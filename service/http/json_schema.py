@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.requests import KEY_CHARS, MOST_SCORES
+from service.requests import CALLER_ID, KEY_CHARS, MOST_SCORES, OWN_ID
 
 Schema = dict[str, object]
 
@@ -13,6 +13,13 @@ TEXT: Schema = {
     "pattern": "^[^\\u0000]*[^\\s\\u0000\\u001c-\\u001f\\u0085][^\\u0000]*$",
     "description": "Not empty, not only white space, without NUL. How long it may be is a limit of the task.",
     "examples": ["Where is my parcel?"],
+}
+CALLER_ID_SCHEMA: Schema = {
+    "type": "string",
+    "pattern": CALLER_ID,
+    "not": {"pattern": OWN_ID},
+    "description": "The prediction's id instead of one of the service's making; each once in a request.",
+    "examples": ["order:17"],
 }
 SCORE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
 TOP_K: Schema = {

@@ -2,37 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from contracts.schema import TASK_NAME, VERSION
 from service.access import OPEN_PATHS
 from service.http.json_schema import Schema, ref
+from service.http.openapi_kind_schemas import KIND_SCHEMAS, QUESTION_EXAMPLES
+from service.http.openapi_parts import JSON, PROBLEM, REFUSALS, answer_of, body_of, operation, path_parameter, refusal
 from service.http.openapi_v1_schemas import PREDICT_EXAMPLES, V1_SCHEMAS
 from service.http.openapi_v2_schemas import V2_SCHEMAS
-from service.http.problems import TABLE, TYPE_PREFIX
 from service.requests import VERSION_CHARS
 
-_JSON = "application/json"
-_PROBLEM = "application/problem+json"
 _BINARY = "application/octet-stream"
 
-# What each status means here, and whether it says when to come back.
-_REFUSALS: dict[int, tuple[str, bool]] = {
-    400: ("The body is not JSON.", False),
-    401: ("An API key is expected, where the service has any.", False),
-    404: ("There is no such task, release or prediction, or nothing at this address.", False),
-    405: ("The address does not answer that method.", False),
-    408: ("The body did not come in time.", False),
-    413: ("The body is larger than the service's limit.", False),
-    415: ("The body is of another type.", False),
-    422: ("The body is not what this route expects; `errors` names each place.", False),
-    429: ("The caller sends more than its rate limit.", True),
-    500: ("The service failed; its log says why.", False),
-    503: ("Not served yet, too much work waits, or the service is stopping.", True),
-    504: ("The request's deadline passed before there was an answer.", False),
-}
-# Where errors share a status, the first of them stands for it.
-_NAMES = {status: (name, title) for status, name, title in reversed(TABLE.values())}
 _READING = (405, 429, 500)
 _MODEL_READING = (404, 405, 429, 500, 503)
 _POSTING = (400, 404, 405, 408, 413, 415, 422, 429, 500, 503, 504)
@@ -69,8 +51,8 @@ def openapi_document(tasks: Sequence[str], version: str) -> Schema:
                 "header": {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
             },
             "parameters": {
-                "Task": _path_parameter("task", TASK_NAME, 48, tasks or ["support"]),
-                "Version": _path_parameter("version", VERSION, VERSION_CHARS, ["0001"]),
+                "Task": path_parameter("task", TASK_NAME, 48, tasks or ["support"]),
+                "Version": path_parameter("version", VERSION, VERSION_CHARS, ["0001"]),
                 "Timeout": {
                     "name": "X-Request-Timeout-Ms",
                     "in": "header",
@@ -79,10 +61,10 @@ def openapi_document(tasks: Sequence[str], version: str) -> Schema:
                 },
             },
             "responses": {
-                **{f"Problem{status}": _refusal(status, _PROBLEM, "Problem") for status in _REFUSALS},
-                **{f"Error{status}": _refusal(status, _JSON, "ProtocolError") for status in _REFUSALS if status != 422},
+                **{f"Problem{status}": refusal(status, PROBLEM, "Problem") for status in REFUSALS},
+                **{f"Error{status}": refusal(status, JSON, "ProtocolError") for status in REFUSALS if status != 422},
             },
-            "schemas": {**V1_SCHEMAS, **V2_SCHEMAS},
+            "schemas": {**V1_SCHEMAS, **KIND_SCHEMAS, **V2_SCHEMAS},
         },
     }
 
@@ -92,40 +74,51 @@ def _v1_paths() -> Schema:
     patience = [{"$ref": "#/components/parameters/Timeout"}]
     return {
         "/v1/models": {
-            "get": _operation("listModels", "predictions", "Tasks and what serves them", _answers("Models"), _READING)
+            "get": operation("listModels", "predictions", "Tasks and what serves them", answer_of("Models"), _READING)
         },
         "/v1/models/{task}": {
             "parameters": task,
-            "get": _operation(
+            "get": operation(
                 "showModel",
                 "predictions",
                 "One task: its release, labels, limits and figures",
-                _answers("ModelDetail"),
+                answer_of("ModelDetail"),
                 _MODEL_READING,
             ),
         },
         "/v1/models/{task}:predict": {
             "parameters": task,
-            "post": _operation(
+            "post": operation(
                 "predict",
                 "predictions",
-                "Labels of texts; one release answers all texts of a request",
-                _answers("Predictions"),
+                "Labels, entities, answers or vectors, as the task's kind is; one release answers a whole request",
+                answer_of("Predictions"),
                 _POSTING,
-                body=_body("PredictRequest", PREDICT_EXAMPLES),
+                body=body_of("AnyPredictRequest", PREDICT_EXAMPLES | QUESTION_EXAMPLES),
             )
             | {"parameters": patience},
         },
         "/v1/models/{task}:feedback": {
             "parameters": task,
-            "post": _operation(
+            "post": operation(
                 "feedback",
                 "predictions",
                 "True labels of predictions that were answered; on disk before this answers",
-                _answers("FeedbackAccepted", status=202),
+                answer_of("FeedbackAccepted", status=202),
                 _POSTING,
-                body=_body("Feedback"),
+                body=body_of("Feedback"),
             ),
+        },
+        "/v1/embeddings": {
+            "post": operation(
+                "embeddings",
+                "predictions",
+                "Vectors of texts in OpenAI's form; `model` is a task of kind similarity",
+                answer_of("Embeddings"),
+                _POSTING,
+                body=body_of("EmbeddingsRequest"),
+            )
+            | {"parameters": patience},
         },
     }
 
@@ -139,7 +132,7 @@ def _v2_paths() -> Schema:
     }
     paths: Schema = {
         path: {
-            "get": _operation(name, tag, summary, _answers(schema), statuses, protocol=True, is_open=path in OPEN_PATHS)
+            "get": operation(name, tag, summary, answer_of(schema), statuses, protocol=True, is_open=path in OPEN_PATHS)
         }
         for path, (name, summary, schema, statuses) in plain.items()
     }
@@ -153,11 +146,11 @@ def _v2_paths() -> Schema:
         ):
             paths[prefix + suffix] = {
                 "parameters": parameters,
-                "get": _operation(name + versioned, tag, summary + of, _answers(schema), _MODEL_READING, protocol=True),
+                "get": operation(name + versioned, tag, summary + of, answer_of(schema), _MODEL_READING, protocol=True),
             }
         paths[f"{prefix}/infer"] = {
             "parameters": parameters,
-            "post": _operation(
+            "post": operation(
                 f"infer{versioned}",
                 tag,
                 f"Labels of texts{of}",
@@ -166,13 +159,13 @@ def _v2_paths() -> Schema:
                         "description": "As octet-stream where a tensor is binary: JSON of the length that "
                         "`Inference-Header-Content-Length` says, then the bytes.",
                         "content": {
-                            _JSON: {"schema": ref("InferAnswer")},
+                            JSON: {"schema": ref("InferAnswer")},
                             _BINARY: {"schema": {"type": "string", "contentMediaType": _BINARY}},
                         },
                     }
                 },
                 _PROTOCOL_POSTING,
-                body=_body("InferRequest"),
+                body=body_of("InferRequest"),
                 protocol=True,
             )
             | {"parameters": [{"$ref": "#/components/parameters/Timeout"}]},
@@ -186,14 +179,14 @@ def _operations_paths() -> Schema:
         "/readyz": ("readyz", "Every task that should be is served", "text/plain", (405, 500, 503)),
         "/metrics": ("metrics", "For Prometheus; by setting on a port of its own", "text/plain", (404, 405, 500)),
         "/docs": ("docs", "This document, to read and to try", "text/html", (405, 500)),
-        "/openapi.json": ("openapi", "This document", _JSON, (405, 500)),
-        "/docs.json": ("docsJson", "This document, where BentoML's clients look for it", _JSON, (405, 500)),
+        "/openapi.json": ("openapi", "This document", JSON, (405, 500)),
+        "/docs.json": ("docsJson", "This document, where BentoML's clients look for it", JSON, (405, 500)),
         "/": ("index", "BentoML's page of this document", "text/html", (405, 500)),
-        "/schema.json": ("schemaJson", "What BentoML's clients read of the typed endpoint", _JSON, (405, 500)),
+        "/schema.json": ("schemaJson", "What BentoML's clients read of the typed endpoint", JSON, (405, 500)),
     }
     return {
         path: {
-            "get": _operation(
+            "get": operation(
                 name,
                 "operations",
                 summary,
@@ -209,85 +202,16 @@ def _operations_paths() -> Schema:
 def _typed_paths() -> Schema:
     return {
         "/predict": {
-            "post": _operation(
+            "post": operation(
                 "typedPredict",
                 "typed client",
                 "The same as /v1/models/{task}:predict, through BentoML's typed clients",
                 {
-                    **_answers("Predictions"),
-                    "default": {"description": "Refused.", "content": {_JSON: {}, _PROBLEM: {}}},
+                    **answer_of("Predictions"),
+                    "default": {"description": "Refused.", "content": {JSON: {}, PROBLEM: {}}},
                 },
                 (),
-                body=_body("TypedRequest"),
+                body=body_of("TypedRequest"),
             )
         }
-    }
-
-
-def _operation(
-    name: str,
-    tag: str,
-    summary: str,
-    answers: Schema,
-    refusals: Sequence[int],
-    *,
-    body: Schema | None = None,
-    protocol: bool = False,
-    is_open: bool = False,
-) -> Schema:
-    kind = "Error" if protocol else "Problem"
-    told = {*refusals} if is_open else {401, *refusals}
-    found: Schema = {
-        "operationId": name,
-        "tags": [tag],
-        "summary": summary,
-        "responses": {
-            **answers,
-            **{str(status): {"$ref": f"#/components/responses/{kind}{status}"} for status in sorted(told)},
-        },
-    }
-    if is_open:
-        found["security"] = []
-    return found if body is None else found | {"requestBody": body}
-
-
-def _answers(schema: str, *, status: int = 200) -> Schema:
-    return {str(status): {"description": "Answered.", "content": {_JSON: {"schema": ref(schema)}}}}
-
-
-def _body(schema: str, examples: Mapping[str, object] | None = None) -> Schema:
-    content: Schema = {"schema": ref(schema)}
-    if examples:
-        content["examples"] = {name: {"value": value} for name, value in examples.items()}
-    return {"required": True, "content": {_JSON: content}}
-
-
-def _refusal(status: int, media: str, schema: str) -> Schema:
-    description, comes_back = _REFUSALS[status]
-    name, title = _NAMES.get(status, ("internal-error", "The service failed"))
-    example: Schema = {"error": description}
-    if media == _PROBLEM:
-        example = {
-            "type": TYPE_PREFIX + name,
-            "title": title,
-            "status": status,
-            "detail": description,
-            "instance": "/v1/models/support:predict",
-        }
-    content: Schema = {"schema": ref(schema)} if status == 422 else {"schema": ref(schema), "example": example}
-    found: Schema = {"description": description, "content": {media: content}}
-    if status == 405:
-        found["headers"] = {"Allow": {"schema": {"type": "string"}, "required": True}}
-    if comes_back:
-        found["headers"] = {"Retry-After": {"schema": {"type": "integer", "minimum": 0}, "description": "seconds"}}
-    return found
-
-
-def _path_parameter(name: str, pattern: str, most: int, examples: Sequence[str]) -> Schema:
-    return {
-        "name": name,
-        "in": "path",
-        "required": True,
-        "schema": {"type": "string", "pattern": pattern, "maxLength": most},
-        "examples": {example: {"value": example} for example in examples},
     }

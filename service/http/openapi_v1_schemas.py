@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from contracts.schema import VERSION
-from service.http.json_schema import KEY, SCORE, TEXT, TOP_K, Schema, list_of, object_of, ref
-from service.requests import CALLER_ID, OWN_ID, VERSION_CHARS
+from service.http.json_schema import CALLER_ID_SCHEMA, KEY, SCORE, TEXT, TOP_K, Schema, list_of, object_of, ref
+from service.requests import VERSION_CHARS
 
 PREDICT_EXAMPLES: dict[str, Schema] = {
     "texts": {"instances": ["Where is my parcel?", "I was charged twice"]},
@@ -16,6 +16,13 @@ PREDICT_EXAMPLES: dict[str, Schema] = {
 
 V1_SCHEMAS: dict[str, Schema] = {
     "Text": TEXT,
+    "ReleaseVersion": {
+        "type": "string",
+        "pattern": VERSION,
+        "maxLength": VERSION_CHARS,
+        "description": "A release that is loaded; else the rollout chooses.",
+        "examples": ["0001"],
+    },
     "PredictRequest": object_of(
         {
             "instances": list_of(
@@ -25,14 +32,7 @@ V1_SCHEMAS: dict[str, Schema] = {
                         object_of(
                             {
                                 "text": ref("Text"),
-                                "id": {
-                                    "type": "string",
-                                    "pattern": CALLER_ID,
-                                    "not": {"pattern": OWN_ID},
-                                    "description": "The prediction's id instead of one of the service's making; "
-                                    "each once in a request.",
-                                    "examples": ["order:17"],
-                                },
+                                "id": CALLER_ID_SCHEMA,
                             },
                             ["text"],
                             closed=True,
@@ -45,13 +45,7 @@ V1_SCHEMAS: dict[str, Schema] = {
                 {
                     "top_k": TOP_K,
                     "all_scores": {"type": "boolean", "description": "Scores of all labels, the best first."},
-                    "version": {
-                        "type": "string",
-                        "pattern": VERSION,
-                        "maxLength": VERSION_CHARS,
-                        "description": "A release that is loaded; else the rollout chooses.",
-                        "examples": ["0001"],
-                    },
+                    "version": ref("ReleaseVersion"),
                     "key": KEY,
                 },
                 [],
@@ -75,7 +69,9 @@ V1_SCHEMAS: dict[str, Schema] = {
             }
         ],
     ),
-    "Prediction": {"anyOf": [ref("LabelPrediction"), ref("EntitiesPrediction")]},
+    "Prediction": {
+        "anyOf": [ref(f"{kind}Prediction") for kind in ("Label", "Entities", "Answer", "Vector")],
+    },
     "LabelPrediction": object_of(
         {
             "id": {"type": "string", "description": "Names this prediction when its true label is sent."},

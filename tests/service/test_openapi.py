@@ -22,6 +22,7 @@ from contracts.task import LimitSpec
 from service import __version__
 from service.http.bodies import feedback_items, predict_request
 from service.http.docs_page import DOCS_PAGE, DOCS_POLICY
+from service.http.embeddings import read_embeddings
 from service.http.open_inference import infer_request
 from service.http.openapi import openapi_document
 from service.http.problems import TABLE
@@ -60,6 +61,10 @@ def test_examples_of_requests_are_accepted() -> None:
     limits = LimitSpec()
     for example in SCHEMAS["PredictRequest"]["examples"]:
         assert predict_request(json.dumps(example).encode(), limits, 3).texts
+    for example in SCHEMAS["QuestionsRequest"]["examples"]:
+        assert predict_request(json.dumps(example).encode(), limits, 0, asks=True).texts
+    for example in SCHEMAS["EmbeddingsRequest"]["examples"]:
+        assert read_embeddings(json.dumps(example).encode()).inputs
     for example in SCHEMAS["InferRequest"]["examples"]:
         assert infer_request(json.dumps(example).encode(), None, limits, 3).predict.texts
     for example in SCHEMAS["Feedback"]["examples"]:
@@ -79,7 +84,7 @@ def test_operations_have_names_of_their_own() -> None:
         for method, operation in path.items()
         if method != "parameters"
     ]
-    assert len(names) == len(set(names)) == 22
+    assert len(names) == len(set(names)) == 23
 
 
 def test_the_page_names_no_other_host() -> None:
@@ -104,7 +109,7 @@ def test_a_server_does_what_the_document_says(
         timeout=240,
     )
     assert done.returncode == 0, "\n".join(line[:1000] for line in (done.stdout + done.stderr).splitlines())
-    assert "Selected: 22/22" in done.stdout
+    assert "Selected: 23/23" in done.stdout
     assert "Traceback" not in server.output()
 
 

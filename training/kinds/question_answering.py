@@ -67,6 +67,7 @@ class QuestionAnswering(TaskKind):
         Figure("Never an answer", "no_answer_f1"),
         Figure("The sentence with most words of the question", "sentence_f1"),
     )
+    own_labels: ClassVar[bool] = False
 
     def labels(self, dataset: Dataset) -> tuple[str, ...]:
         """Whether there is an answer."""

@@ -51,6 +51,7 @@ class Similarity(TaskKind):
     main: ClassVar[Figure] = Figure("recall at 1", "recall_at_1")
     tiles: ClassVar[tuple[Figure, ...]] = (main, Figure("recall at 10", "recall_at_10"))
     rivals: ClassVar[tuple[Figure, ...]] = (Figure("TF-IDF vectors", "tfidf_recall_at_1"),)
+    own_labels: ClassVar[bool] = False
 
     def labels(self, dataset: Dataset) -> tuple[str, ...]:
         """One, as each record of the log needs one."""

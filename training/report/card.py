@@ -17,6 +17,7 @@ from training.report.blocks import percent
 from training.report.story import Story
 
 _LABELS = 200
+_CLOSED_WORLD = "It knows the labels above and no others: a text of none of them gets one all the same."
 # The Hub's names of what a model does, where they differ from ours.
 _PIPELINES = {"classification": "text-classification", "similarity": "sentence-similarity"}
 _METRICS = {"accuracy": "accuracy", "macro_f1": "f1", "auc_roc": "roc_auc", "f1": "f1", "exact_match": "exact_match"}
@@ -30,9 +31,9 @@ def model_card(story: Story) -> str:
     parts = [
         f"---\n{_front_matter(story, kind)}\n---\n",
         f"# {plain(manifest.task)}\n",
-        _introduction(manifest),
+        _introduction(manifest, kind),
         "## Use\n",
-        _use(manifest),
+        _use(manifest, kind),
         "## Evaluation\n",
         f"On {story.measured.rows:,} test rows that it has not seen, by the int8 artefact as it is served. "
         "Intervals are at 95 %, by bootstrap. `report.html` and `metrics.json` beside this file say more.\n",
@@ -92,23 +93,27 @@ def _base_name(base: str) -> str:
     return _hub_name(base) or PurePath(base).name
 
 
-def _introduction(manifest: Manifest) -> str:
+def _introduction(manifest: Manifest, kind: TaskKind) -> str:
     names = ", ".join(plain(label) for label in manifest.labels[:_LABELS])
     more = f", and {len(manifest.labels) - _LABELS} more" if len(manifest.labels) > _LABELS else ""
     made = f"{datetime.fromtimestamp(manifest.created, UTC):%Y-%m-%d}"
     base = plain(_base_name(manifest.lineage.base_model))
     return (
         f"A model for {plain(manifest.kind)}, fine-tuned from {base} and quantized to int8 ONNX on {made}. "
-        f"It reads up to {manifest.max_tokens} tokens of a text.\n\n"
-        f"{len(manifest.labels)} labels: {names}{more}.\n"
+        f"It reads up to {manifest.max_tokens} tokens of a text.\n"
+        + (f"\n{len(manifest.labels)} labels: {names}{more}.\n" if kind.own_labels else "")
     )
 
 
-def _use(manifest: Manifest) -> str:
+def _use(manifest: Manifest, kind: TaskKind) -> str:
+    logits = (
+        "the labels in the order of the logits; scores of one label a text are softmax(logits / "
+        f"{manifest.temperature:.4f})."
+    )
     return (
         f"`perennial serve` answers at `/v1/models/{manifest.task}:predict`. Without it: `model.onnx` is run by "
-        "onnxruntime, `tokenizer.json` is read by `tokenizers`, and `manifest.json` holds the labels in the order of "
-        f"the logits. Scores are softmax(logits / {manifest.temperature:.4f}) where there is one label a text.\n"
+        "onnxruntime, `tokenizer.json` is read by `tokenizers`, and `manifest.json` holds "
+        f"{logits if kind.own_labels else 'what its outputs are to be read with.'}\n"
     )
 
 
@@ -147,9 +152,9 @@ def _limits(story: Story) -> str:
     told = [
         *(analysis.warnings if analysis else ()),
         *([f"Labels that no test row has: {', '.join(untested)}."] if untested else []),
-        "It knows the labels above and no others: a text of none of them gets one all the same.",
+        *([_CLOSED_WORLD] if evaluation else []),
     ]
-    return "".join(f"- {plain(caution)}\n" for caution in told)
+    return "".join(f"- {plain(caution)}\n" for caution in told) or "None was looked for beyond the figures above.\n"
 
 
 def _training(story: Story) -> str:

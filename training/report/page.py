@@ -15,6 +15,7 @@ from training.report.analysis_sections import analysis_sections
 from training.report.blocks import Chart, Prose, Section, Table, percent
 from training.report.cautions import cautions_of
 from training.report.classification_sections import classification_sections
+from training.report.data_section import data_section
 from training.report.general_sections import (
     alternatives_section,
     comparison_section,
@@ -73,6 +74,7 @@ def _sections(story: Story, kind: TaskKind) -> list[Section]:
     if measured.analysis is not None:
         sections += analysis_sections(measured.analysis)
     sections += measured.sections
+    sections.append(data_section(story.profile))
     return [*sections, *training_sections(story), time_section(story.seconds), origin_section(story)]
 
 

@@ -22,7 +22,22 @@ def check_feasible(spec: TaskSpec) -> BaseModel:
             f"[model] freeze_layers is {spec.model.freeze_layers}, and base model {base.name} has {layers} layers that "
             f"can be frozen. Set it to {layers} or less."
         )
+    _check_recipe(spec)
     return base
+
+
+def _check_recipe(spec: TaskSpec) -> None:
+    if spec.train.recipe == "contrastive" and (spec.kind != "classification" or spec.multi_label):
+        found = "several labels a text" if spec.multi_label else f"the kind {spec.kind!r}"
+        raise TrainingError(
+            f'[train] recipe = "contrastive" is for classification with one label a text, and the task has {found}. '
+            'Set `recipe = "fine-tune"`.'
+        )
+    if spec.adapt is not None and spec.adapt.source == "log" and not spec.limits.log_text:
+        raise TrainingError(
+            '[adapt] source = "log" needs the texts that production sent, and `log_text = false` in [limits] keeps '
+            "them out of the log. Name a text file as `source`, or remove [adapt]."
+        )
 
 
 def pinned(spec: TaskSpec, base: BaseModel) -> TaskSpec:

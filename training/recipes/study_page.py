@@ -22,6 +22,7 @@ _TITLES = {
 }
 _LOGARITHMIC = ("learning_rate",)
 _ROWS = 50
+_TICKS = 5
 
 
 @dataclass(frozen=True)
@@ -80,9 +81,8 @@ def _course(tried: Sequence[Tried], score: str) -> str:
         steps.append((tried[-1].number, best))
     line = " ".join(f"{frame.x(x):.1f},{frame.y(y):.1f}" for x, y in steps)
     parts = [f'<polyline class="line first" points="{line}"/>'] if steps else []
-    return _picture(
-        frame, parts + _dots(tried, frame, lambda one: float(one.number), score), "trial", f"{score}, by trial"
-    )
+    parts += _dots(tried, frame, lambda one: float(one.number), score)
+    return _picture(frame, parts, [one.number for one in tried], "trial", f"{score}, by trial")
 
 
 def _by_setting(tried: Sequence[Tried], name: str, score: str) -> str:
@@ -94,7 +94,8 @@ def _by_setting(tried: Sequence[Tried], name: str, score: str) -> str:
     having = [one for one in tried if name in one.settings]
     frame = _frame(having, at)
     title = _TITLES.get(name, name)
-    return _picture(frame, _dots(having, frame, at, score), title, f"{score}, by {title}", logarithmic=logarithmic)
+    xs = [at(one) for one in having]
+    return _picture(frame, _dots(having, frame, at, score), xs, title, f"{score}, by {title}", logarithmic=logarithmic)
 
 
 def _frame(tried: Sequence[Tried], at: Callable[[Tried], float]) -> Frame:
@@ -120,11 +121,22 @@ def _dots(tried: Sequence[Tried], frame: Frame, at: Callable[[Tried], float], sc
     return dots
 
 
-def _picture(frame: Frame, parts: Sequence[str], label: str, title: str, *, logarithmic: bool = False) -> str:
+def _picture(
+    frame: Frame, parts: Sequence[str], xs: Sequence[float], label: str, title: str, *, logarithmic: bool = False
+) -> str:
     ticks = []
-    for place in range(5):
-        value = frame.x0 + (frame.x1 - frame.x0) * place / 4
+    for value in _ticks(xs):
         shown = f"{10**value:.1e}" if logarithmic else f"{value:.3g}"
         ticks.append(text(frame.x(value), HEIGHT - BOTTOM + 16, shown, "middle"))
     axis = text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 3, label, "middle")
     return svg([grid(frame, percent=True), *ticks, axis, *parts], title)
+
+
+def _ticks(xs: Sequence[float]) -> list[float]:
+    """The values themselves where they are few, else five from the lowest to the highest; whole ones of whole ones."""
+    distinct = sorted(set(xs))
+    if len(distinct) <= _TICKS:
+        return distinct
+    low, high = distinct[0], distinct[-1]
+    even = [low + (high - low) * place / (_TICKS - 1) for place in range(_TICKS)]
+    return sorted({round(value) for value in even}) if all(x == int(x) for x in xs) else even

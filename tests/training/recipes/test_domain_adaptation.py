@@ -15,8 +15,9 @@ from tokenizers import Tokenizer
 from contracts.errors import BaseModelError, DataError, TrainingError
 from contracts.home import Home
 from contracts.recipes import AdaptSpec
-from contracts.task import GateSpec, TaskSpec
+from contracts.task import GateSpec, LimitSpec, TaskSpec, TrainSpec
 from training.artefact.tokenizer import write_tokenizer
+from training.feasibility import check_feasible
 from training.learning.base_model import BaseModel
 from training.learning.classifier import TextClassifier, build_classifier
 from training.learning.objective import IGNORED
@@ -161,3 +162,18 @@ def test_a_release_says_what_it_was_adapted_to(tiny_spec: Callable[..., TaskSpec
     told = json.loads((home.release("support", manifest.version) / "metrics.json").read_text())["adaptation"]
     assert told["texts"] > 50
     assert told["loss_after"] < told["loss_before"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"adapt": AdaptSpec(source="log"), "limits": LimitSpec(log_text=False)}, "keeps them out of the log"),
+        ({"kind": "question-answering", "train": TrainSpec(recipe="contrastive")}, "one label a text"),
+        ({"multi_label": True, "train": TrainSpec(recipe="contrastive")}, "several labels a text"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_any_time_is_spent(
+    tiny_spec: Callable[..., TaskSpec], changes: dict[str, object], told: str
+) -> None:
+    with pytest.raises(TrainingError, match=told):
+        check_feasible(tiny_spec(rows=30).model_copy(update=changes))

@@ -41,7 +41,7 @@ def report_html(story: Story) -> str:
     manifest, kind = story.manifest, kind_of(story.manifest.spec)
     return render_page(
         title=manifest.task,
-        subtitle=_subtitle(story),
+        subtitle=_subtitle(story, kind),
         tiles=_tiles(kind, manifest.metrics),
         warnings=cautions_of(story),
         sections=_sections(story, kind),
@@ -78,13 +78,14 @@ def _sections(story: Story, kind: TaskKind) -> list[Section]:
     return [*sections, *training_sections(story), time_section(story.seconds), origin_section(story)]
 
 
-def _subtitle(story: Story) -> str:
+def _subtitle(story: Story, kind: TaskKind) -> str:
     manifest = story.manifest
     made = f"{datetime.fromtimestamp(manifest.created, UTC):%Y-%m-%d %H:%M} UTC from {manifest.lineage.base_model}"
     parent = f", as successor of release {manifest.lineage.parent}" if manifest.lineage.parent else ""
+    labels = f" with {len(manifest.labels)} labels" if kind.own_labels else ""
     return (
-        f"{manifest.kind.capitalize()} with {len(manifest.labels)} labels, trained {made}{parent}. All figures are of "
-        f"the int8 artefact that is served, on {story.measured.rows:,} test rows."
+        f"{manifest.kind.capitalize()}{labels}, trained {made}{parent}. All figures are of the int8 artefact that is "
+        f"served, on {story.measured.rows:,} test rows."
     )
 
 

@@ -50,12 +50,15 @@ def best_span(windows: Sequence[Window], logits: Sequence[Floats], *, longest: i
     best, chosen = -np.inf, ((0, 0), (0, 0))
     for window, found in zip(windows, logits, strict=True):
         length = len(window.spans)
+        if not length:
+            continue
         first, last = found[window.first : window.first + length].T
-        for extra in range(min(longest, length)):
-            sums = first[: length - extra] + last[extra:]
-            at = int(sums.argmax())
-            if sums[at] > best:
-                best, chosen = float(sums[at]), (window.spans[at], window.spans[at + extra])
+        behind = np.concatenate([last, np.full(longest - 1, -np.inf, dtype=last.dtype)])
+        # [length, longest]: every stretch by its first token and how many more it has.
+        sums = first[:, None] + np.lib.stride_tricks.sliding_window_view(behind, longest)
+        at, extra = divmod(int(sums.argmax()), longest)
+        if sums[at, extra] > best:
+            best, chosen = float(sums[at, extra]), (window.spans[at], window.spans[at + extra])
     places = {span: place for place, span in enumerate(dict.fromkeys(s for w in windows for s in w.spans), start=1)}
     merged = np.full((len(places) + 1, 2), -np.inf, dtype=np.float32)
     merged[0] = null

@@ -36,6 +36,7 @@ from service.tracing import TRACE, Tracing
 
 # Texts above this many characters in one request are tokenized beside the event loop (about 1 ms of work).
 _INLINE_CHARS = 5_000
+_INLINE_WINDOWS = 20  # the same of the windows whose answers are put together
 # Characters of such requests that may wait for that: about a second of work.
 _ENCODING_CHARS = 1_000_000
 
@@ -182,6 +183,8 @@ class Serving:
         ticket = await self._scheduler.predict(release, encoded, deadline=deadline, hung_up=hung_up)
         if self.tracing is not None:
             _note_stages(begun, ticket, sum(len(text.ids) for text in encoded))
+        if release.head.asks and len(rows := ticket.answers()) > _INLINE_WINDOWS:
+            return encoded, await asyncio.to_thread(settle_all, release, encoded, rows)
         return encoded, settle_all(release, encoded, ticket.answers())
 
     async def _encoded(self, release: LoadedRelease, texts: Sequence[str], deadline: float) -> list[EncodedText]:

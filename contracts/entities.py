@@ -57,7 +57,8 @@ def words_of(text: str, offsets: Sequence[tuple[int, int]]) -> tuple[Word, ...]:
     found: list[Word] = []
     at = 0
     for start, end in word_offsets(text):
-        while at < len(starts) and (starts[at] < start or offsets[at][0] == offsets[at][1]):
+        # Special tokens hold no characters, and some pieces nothing but the space before a word.
+        while at < len(starts) and (starts[at] < start or starts[at] >= offsets[at][1]):
             at += 1
         if at == len(starts):
             break

@@ -78,7 +78,7 @@ def read_tagged(source: str, data: DataSpec, *, split: str | None = None) -> lis
     """All rows, in order, of a CoNLL file, or of one with tokens and tags or with texts and spans in each row.
 
     Tags are strings, or numbers into `data.tag_names`; the text of tokens alone is the tokens joined by spaces. Empty
-    tokens that are tagged O are left out.
+    tokens that are tagged O are left out, and so is a row of nothing else.
     Raises DataError naming file and line of what is malformed: tags that break BIO2, tokens that are not in their
     text, spans outside of it, that overlap, that begin or end with white space, or whose own `text` differs.
     """
@@ -142,6 +142,8 @@ def _row_of_tokens(record: Record, data: DataSpec, problems: Problems) -> Tagged
         return None
     # What a scraper leaves of an emoji or a link; there is nothing to tag in them.
     kept = [(token, tag) for token, tag in zip(tokens, known, strict=True) if token.strip() or tag != OUTSIDE]
+    if tokens and not kept:
+        return None
     tokens, known = [token for token, _ in kept], [tag for _, tag in kept]
     if any(not token.strip() for token in tokens):
         problems.add(line, "an entity holds an empty token.", "Remove the token, or write it.")

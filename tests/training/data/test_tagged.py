@@ -69,6 +69,12 @@ class TestForms:
         assert row.spans == (Span(0, 7, "per"), Span(13, 17, "loc"))
         assert row.label == "loc+per"
 
+    def test_a_row_of_nothing_but_empty_tokens_is_left_out(self, write: Write) -> None:
+        rows = lines(
+            {"tokens": ["", " "], "ner_tags": ["O", "O"]}, {"tokens": ["", "Rome"], "ner_tags": ["O", "B-loc"]}
+        )
+        assert [row.text for row in read(write("a.jsonl", rows))] == ["Rome"]
+
     def test_sentences_know_their_first_line(self, write: Write) -> None:
         rows = read(write("a.conll", "# a comment\nAnn B-per\n.\tO\n\n\n\nLee B-per\nran O\n"))
         assert [(row.text, row.line, row.label) for row in rows] == [("Ann .", 2, "per"), ("Lee ran", 7, "per")]

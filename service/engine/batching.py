@@ -13,16 +13,18 @@ from collections.abc import Sequence
 RUN_OVERHEAD_TOKENS = 4
 # A lane is not woken for less: that is mostly overhead.
 LEAST_SHARE_TOKENS = 16
+# So much fills a few runs well. Of more than that, a lane takes half of its fair share at a time: whoever comes
+# meanwhile then waits for half as long, and throughput stays as it is.
+WORTHWHILE_TOKENS = 40
 
 
 def form_turn(lengths: Sequence[int], token_budget: int, lanes: int) -> list[list[int]]:
     """Positions of the texts that a lane takes now, in the runs that it makes of them.
 
     `lengths` are tokens of the waiting texts (each >= 1) in order of arrival. The oldest are taken, as many as keep
-    within `token_budget` and a fair share of what waits for `lanes`, and at least one.
+    within `token_budget` and `turn_tokens`, and at least one.
     """
-    share = max(-(-sum(lengths) // lanes), LEAST_SHARE_TOKENS)
-    left = min(token_budget, share)
+    left = min(token_budget, turn_tokens(sum(lengths), lanes))
     count = 0
     for length in lengths:
         left -= length
@@ -32,8 +34,14 @@ def form_turn(lengths: Sequence[int], token_budget: int, lanes: int) -> list[lis
     return form_runs(lengths[:count])
 
 
+def turn_tokens(waiting: int, lanes: int) -> int:
+    """How many of the tokens that wait one of the lanes takes at a time."""
+    share = -(-waiting // lanes)
+    return max(-(-share // 2), min(share, WORTHWHILE_TOKENS), LEAST_SHARE_TOKENS)
+
+
 def form_runs(lengths: Sequence[int]) -> list[list[int]]:
-    """Positions of all texts, shortest first, parted where padding would cost more than another run.
+    """Positions of all texts in runs, each shortest first, parted where padding would cost more than another run.
 
     A run costs texts x longest text; a text joins the shorter ones before it while the padding that it causes them is
     at most RUN_OVERHEAD_TOKENS.
@@ -48,4 +56,5 @@ def form_runs(lengths: Sequence[int]) -> list[list[int]]:
         else:
             runs.append([position])
         longest = length
-    return runs
+    # Whose oldest text came first goes first: the average stays, and nobody waits twice.
+    return sorted(runs, key=min)

@@ -5,7 +5,14 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.engine.batching import LEAST_SHARE_TOKENS, RUN_OVERHEAD_TOKENS, form_runs, form_turn
+from service.engine.batching import (
+    LEAST_SHARE_TOKENS,
+    RUN_OVERHEAD_TOKENS,
+    WORTHWHILE_TOKENS,
+    form_runs,
+    form_turn,
+    turn_tokens,
+)
 
 LENGTHS = st.lists(st.integers(1, 512), max_size=80)
 BUDGETS = st.integers(1, 4096)
@@ -21,30 +28,45 @@ def test_the_oldest_are_taken_within_the_budget_and_a_fair_share(lengths: list[i
     taken = sorted(position for run in form_turn(lengths, budget, lanes) for position in run)
     assert taken == list(range(len(taken))), "each once, and no older one is left behind"
     assert bool(taken) == bool(lengths)
-    bound = min(budget, max(-(-sum(lengths) // lanes), LEAST_SHARE_TOKENS))
+    bound = min(budget, turn_tokens(sum(lengths), lanes))
     assert sum(lengths[: len(taken)]) <= bound or len(taken) == 1
     if len(taken) < len(lengths):
         assert sum(lengths[: len(taken) + 1]) > bound, "nothing that fits is left"
 
 
+@given(st.integers(0, 10**6), LANES)
+def test_a_turn_is_no_more_than_a_fair_share_and_no_less_than_half_of_it(waiting: int, lanes: int) -> None:
+    share = waiting / lanes
+    taken = turn_tokens(waiting, lanes)
+    assert max(share / 2, LEAST_SHARE_TOKENS) <= taken < max(share, LEAST_SHARE_TOKENS) + 1
+    if share >= 2 * WORTHWHILE_TOKENS:
+        assert taken < share / 2 + 1
+    assert turn_tokens(waiting + 1, lanes) >= taken
+
+
 @given(LENGTHS, BUDGETS, LANES)
-def test_as_many_turns_as_lanes_take_all_where_the_budget_allows(lengths: list[int], budget: int, lanes: int) -> None:
+def test_turn_after_turn_takes_all(lengths: list[int], budget: int, lanes: int) -> None:
     left, turns = lengths, 0
     while left:
         left = left[sum(map(len, form_turn(left, budget, lanes))) :]
         turns += 1
     assert turns <= len(lengths)
-    if lanes == 1 and budget >= sum(lengths):
-        assert turns <= 1
 
 
 @given(LENGTHS)
-def test_every_text_is_in_one_run_shortest_first(lengths: list[int]) -> None:
+def test_every_text_is_in_one_run_with_its_like_shortest_first(lengths: list[int]) -> None:
     runs = form_runs(lengths)
-    order = [position for run in runs for position in run]
+    by_length = sorted(runs, key=lambda run: (lengths[run[0]], run[0]))
+    order = [position for run in by_length for position in run]
     assert sorted(order) == list(range(len(lengths)))
     assert [lengths[position] for position in order] == sorted(lengths)
-    assert all(a < b for a, b in pairwise(order) if lengths[a] == lengths[b]), "ties go by arrival"
+    assert all(a < b for run in runs for a, b in pairwise(run) if lengths[a] == lengths[b]), "ties go by arrival"
+
+
+@given(LENGTHS)
+def test_the_run_with_the_oldest_text_goes_first(lengths: list[int]) -> None:
+    oldest = [min(run) for run in form_runs(lengths)]
+    assert oldest == sorted(oldest)
 
 
 @given(LENGTHS)
@@ -62,7 +84,7 @@ def test_equal_texts_share_a_run() -> None:
 
 
 def test_a_long_text_does_not_pad_short_ones() -> None:
-    assert form_turn([10, 10, 256, 11, 10], 4096, 1) == [[0, 1, 4, 3], [2]]
+    assert form_runs([10, 10, 256, 11, 10]) == [[0, 1, 4, 3], [2]]
 
 
 def test_two_lanes_share_two_texts() -> None:

@@ -24,6 +24,7 @@ from training.learning.checkpoint import (
     save_checkpoint,
     trained_weights,
 )
+from training.learning.dropout import lanes
 from training.learning.group import current_group
 from training.learning.lesson import Encoded, Epoch, Teacher, best_epoch, epochs_without_gain
 from training.learning.network import Network
@@ -58,10 +59,11 @@ def fine_tune(
     training = _Training(model, train, validation, recipe, folder=folder, stage=stage, teacher=teacher)
     training.resume()
     try:
-        while not training.finished:
-            epoch = training.run_epoch()
-            if watch is not None:
-                watch(epoch)
+        with lanes(model, on_cpu=training.device.type == "cpu"):
+            while not training.finished:
+                epoch = training.run_epoch()
+                if watch is not None:
+                    watch(epoch)
     finally:
         model.to("cpu").eval()
     put_weights(model, training.best)
@@ -90,21 +92,21 @@ class _Training:
         self._recipe = recipe
         self._stage = stage
         self._group = current_group()
-        self._device = _device()
-        self._bf16 = trains_in_bf16(recipe, on_cpu=self._device.type == "cpu", cpu_info=this_cpu())
+        self.device = _device()
+        self._bf16 = trains_in_bf16(recipe, on_cpu=self.device.type == "cpu", cpu_info=this_cpu())
         self._mark = fingerprint(model, train, validation, recipe)
         self._path = folder / f"checkpoint-{self._mark[:12]}.safetensors"
         self._steps_an_epoch = math.ceil(len(self._batches(0)) / recipe.gradient_accumulation)
-        model.to(self._device).train()
+        model.to(self.device).train()
         if teacher is not None:
-            teacher.model.to(self._device).eval()
+            teacher.model.to(self.device).eval()
         self._learner = Learner(
             model,
             train,
             recipe,
             steps=recipe.epochs * self._steps_an_epoch,
             settings=loss_settings(recipe, train),
-            device=self._device,
+            device=self.device,
             bf16=self._bf16,
             group=self._group,
             teacher=teacher,
@@ -151,7 +153,7 @@ class _Training:
         return self._end_epoch(number)
 
     def _end_epoch(self, number: int) -> Epoch:
-        found = validate(self._model, self._validation, device=self._device, bf16=self._bf16, group=self._group)
+        found = validate(self._model, self._validation, device=self.device, bf16=self._bf16, group=self._group)
         losses = self.position.losses
         epoch = Epoch(number, sum(losses) / len(losses), found.loss, found.score)
         self.position.epochs.append(epoch)

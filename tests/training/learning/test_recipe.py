@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
 from torch.nn import functional
 
 from contracts.errors import TrainingError
@@ -96,13 +95,6 @@ def test_balanced_labels_weigh_the_same_in_sum() -> None:
     assert loss_settings(TrainSpec(class_weights="balanced"), tokens).class_weights == (1.0, 1.0)
     with pytest.raises(TrainingError, match="one label a text or a token"):
         loss_settings(TrainSpec(class_weights="balanced"), Encoded([[1]], [[0.5, 0.5]]))
-
-
-def test_dropout_is_set_everywhere(model: TextClassifier) -> None:
-    set_dropout(model, 0.25)
-    assert {module.p for module in model.modules() if isinstance(module, nn.Dropout)} == {0.25}
-    attention = model.encoder.encoder.layer[0].attention.self
-    assert attention.dropout_prob == 0.25
 
 
 @pytest.mark.parametrize("layers", ["attention", "all"])

@@ -235,8 +235,8 @@ class RouteUnknownError(PerennialError):
     def __init__(self, path: str) -> None:
         super().__init__(
             f"Nothing is at {path[:200]!a}. There are: /v1/models, /v1/models/TASK, /v1/models/TASK:predict, "
-            "/v1/models/TASK:feedback, /v1/embeddings, /v2 and /v2/models/TASK/infer, /predict, /livez, /readyz, /metrics, "
-            "and /docs, which describes them all."
+            "/v1/models/TASK:feedback, /v1/embeddings, /v2 and /v2/models/TASK/infer, /predict, /livez, /readyz, "
+            "/metrics, and /docs, which describes them all."
         )
 
 

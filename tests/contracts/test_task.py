@@ -93,7 +93,8 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
 def test_the_tasks_that_come_with_the_product_are_whole(path: Path) -> None:
     spec = load_task(path, {"PERENNIAL_DATA": "/data"})
     assert spec.name == path.stem
-    assert spec.gate.min_accuracy > 0.5
+    if spec.kind == "classification":
+        assert spec.gate.min_accuracy > 0.5
 
 
 def test_the_figures_that_the_product_promises_are_its_gates() -> None:

@@ -49,7 +49,7 @@ def _slices(found: Sequence[Slice]) -> list[Section]:
     ]
     rows = tuple(_slice_row(one) for one in found)
     note = (
-        f"`behind`: less accurate than the other texts by more than chance, at a rate of 5 % over all slices "
+        f"“behind”: less accurate than the other texts by more than chance, at a rate of 5 % over all slices "
         f"together (Newcombe intervals, Bonferroni). Under {FEWEST_ROWS} texts there is no verdict."
     )
     table = Table(("Texts by", "", "Texts#", "Accuracy#", "Against the others#", "Verdict#"), rows, note, tall=True)
@@ -99,7 +99,7 @@ def _errors(found: ErrorAnalysis) -> list[Section]:
     suspects = found.suspects
     note = (
         f"{suspects.found:,} of {suspects.examined:,} rows examined. Found by confident learning (Northcutt, Jiang and "
-        "Chuang 2021, arXiv 1911.00068); rows named `training` were trained on, so that many more may be hidden there."
+        "Chuang 2021, arXiv 1911.00068); the training rows were learned from, so that more may be hidden there."
     )
     blocks: list[Block] = []
     if suspects.rows:

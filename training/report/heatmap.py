@@ -14,6 +14,8 @@ MOST_LABELS = 160
 _NAMED, _NUMBERED = 45, 24
 _SIDE = 720.0
 _NAME_CHARS = 26
+_LETTER = 7.4  # pixels, at the most, of a letter of a name
+_LARGEST_CELL = 72.0
 
 
 def confusion_heatmap(scores: Sequence[LabelScore], confusions: Sequence[Confusion]) -> str:
@@ -23,11 +25,10 @@ def confusion_heatmap(scores: Sequence[LabelScore], confusions: Sequence[Confusi
     """
     shown = _chosen(scores, confusions)
     place = {score.label: number for number, score in enumerate(shown)}
-    margin = 212.0 if len(shown) <= _NAMED else 24.0
-    cell = (_SIDE - margin) / len(shown)
-    parts = [
-        f'<rect class="matrix" x="{margin:g}" y="{margin:g}" width="{_SIDE - margin:g}" height="{_SIDE - margin:g}"/>'
-    ]
+    margin = _margin(shown)
+    cell = min(_LARGEST_CELL, (_SIDE - margin) / len(shown))
+    square = cell * len(shown)
+    parts = [f'<rect class="matrix" x="{margin:g}" y="{margin:g}" width="{square:g}" height="{square:g}"/>']
     cells = [(score.label, score.label, score.right, score.right / score.rows) for score in shown if score.right]
     cells += [(pair.truth, pair.predicted, pair.rows, pair.share) for pair in confusions]
     for truth, answer, rows, share in cells:
@@ -44,7 +45,14 @@ def confusion_heatmap(scores: Sequence[LabelScore], confusions: Sequence[Confusi
         if len(shown) <= _NUMBERED:
             parts.append(text(x + cell / 2, y + cell / 2 + 4, str(rows), "middle", "count"))
     parts += _names(shown, margin, cell)
-    return svg(parts, "Confusion matrix", width=_SIDE, height=_SIDE)
+    return svg(parts, "Confusion matrix", width=margin + square, height=margin + square, natural=True)
+
+
+def _margin(shown: Sequence[LabelScore]) -> float:
+    """Room for the longest name that is written, and for the axis' own."""
+    if len(shown) > _NAMED:
+        return 24.0
+    return 34.0 + _LETTER * max(4, *(min(len(score.label), _NAME_CHARS) for score in shown))
 
 
 def _chosen(scores: Sequence[LabelScore], confusions: Sequence[Confusion]) -> list[LabelScore]:
@@ -60,7 +68,7 @@ def _chosen(scores: Sequence[LabelScore], confusions: Sequence[Confusion]) -> li
 
 
 def _names(shown: Sequence[LabelScore], margin: float, cell: float) -> list[str]:
-    middle = margin + (_SIDE - margin) / 2
+    middle = margin + cell * len(shown) / 2
     axes = [
         text(middle, 14, "answer", "middle", "axis"),
         f'<g transform="translate(14 {middle:.1f}) rotate(-90)">{text(0, 0, "true label", "middle", "axis")}</g>',

@@ -63,6 +63,10 @@ def shortened(content: str, limit: int) -> str:
     return content if len(content) <= limit else content[: limit - 1] + "…"
 
 
-def svg(parts: Sequence[str], title: str, *, width: float = WIDTH, height: float = HEIGHT) -> str:
-    """The whole picture, named for those who cannot see it."""
-    return f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escape(title)}">{"".join(parts)}</svg>'
+def svg(
+    parts: Sequence[str], title: str, *, width: float = WIDTH, height: float = HEIGHT, natural: bool = False
+) -> str:
+    """The whole picture, named for those who cannot see it; a natural one is never drawn larger than it is."""
+    limit = f' style="max-width:{width:.0f}px"' if natural else ""
+    box = f'viewBox="0 0 {width:.2f} {height:.2f}" role="img"{limit}'
+    return f'<svg {box} aria-label="{escape(title)}">{"".join(parts)}</svg>'

@@ -135,7 +135,8 @@ class Connection(asyncio.Protocol):
         self.bodies.held += size
         if exchange.unread > HIGH_WATER:
             self._pause()
-        if self.bodies.held > self.bodies.most and exchange.held > HIGH_WATER:
+        # Only in its turn: a caller would take the refusal for the answer to what it asked before.
+        if self.bodies.held > self.bodies.most and exchange.held > HIGH_WATER and exchange is self._exchanges[0]:
             self._refuse(BodiesFullError())
 
     # The exchange's side.
@@ -243,7 +244,9 @@ class Connection(asyncio.Protocol):
     def _check_size(self) -> None:
         if self._reader.beyond > self.message_bytes:
             self._transport.abort()
-        elif self._reader.in_head and not self._exchanges:
+        elif self._reader.in_head and self._exchanges:
+            self._pause()  # told once what was asked before is answered
+        elif self._reader.in_head:
             self._refuse(HeadTooLargeError(MAX_HEAD_BYTES))
 
     def _meet_nonsense(self) -> None:
@@ -261,6 +264,8 @@ class Connection(asyncio.Protocol):
             self._end(400, [(b"content-type", b"text/plain; charset=utf-8")], b"Invalid HTTP request received.")
 
     def _refuse(self, error: Exception) -> None:
+        if self._exchanges and self._exchanges[0].started:
+            self._transport.close()  # no refusal in the middle of an answer
         problem = problem_of(error, "")
         self._end(problem.status, [(b"content-type", problem.content_type), *problem.headers], problem.body)
         for exchange in self._exchanges:

@@ -107,6 +107,7 @@ class Exchange:
     def disconnect(self) -> None:
         """The other side is gone."""
         self.disconnected = True
+        self._scope = None
         self.wake()
 
     def wake(self) -> None:
@@ -125,7 +126,10 @@ class Exchange:
         # Not kept beside: the scope refers to this, and what refers to itself is left to the garbage collector.
         scope, self._scope = self._scope, None
         try:
-            await app(scope or {}, self.receive, self.send)
+            # Answers are made for who takes them: without this, they would pile up for who only asks.
+            await self._line.drain()
+            if scope is not None and not self.disconnected:
+                await app(scope, self.receive, self.send)
         except asyncio.CancelledError:
             self._line.broken()
             raise
@@ -177,7 +181,8 @@ class Exchange:
 
     def _begin(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
         lines = [STATUS_LINES[status], self._line.default_head()]
-        stays = self.keep_alive
+        # Who was never told to send a body may do so or not: what comes next could be that, or another request.
+        stays = self.keep_alive and not (self._expects_continue and not (self.whole or self.held))
         for name, value in headers:
             if b"\n" in value or b"\r" in value or b"\0" in value or not name or b"\n" in name or b":" in name:
                 raise RuntimeError(f"Header {name!r} of an answer holds what no header may.")
@@ -231,6 +236,7 @@ class Exchange:
             self._line.broken()
             return
         self._head = None
+        self._streamed = False
         self._declared = None
         self.keep_alive = False
         body = b"Internal Server Error"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, Protocol
 from urllib.parse import unquote
@@ -12,7 +11,7 @@ import httptools
 from service.http.asgi import Headers
 from service.http.exchange import Exchange, Line
 
-_UPGRADE = re.compile(rb"\r\nupgrade:[^\r\n]*", re.IGNORECASE)
+_FRAMING = (b"content-length", b"transfer-encoding")
 
 
 class Asked(Line, Protocol):
@@ -43,18 +42,25 @@ class RequestReader:
         self._url = b""
         self._headers: Headers = []
         self._expects_continue = False
+        self._upgrading = False  # from the end of a head that wishes for another protocol until its body is read
 
     def feed(self, data: bytes) -> None:
         """Raises httptools.HttpParserError for what is no HTTP."""
+        if self.is_last:
+            return
         before = self.requests
-        # Not where a head began in an earlier piece: this one may be a body.
-        if b"pgrade:" in data and self.coming is None and not self.in_head:
-            data = _without_upgrade(data)
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            # CONNECT: answered as any other method is.
-            self.is_last = True
+        rest: bytes | memoryview = data
+        while len(rest):
+            try:
+                self._parser.feed_data(rest)
+                break
+            except httptools.HttpParserUpgrade as upgrade:
+                rest = memoryview(rest)[upgrade.args[0] :]
+                if not self._upgrading:
+                    # CONNECT: answered as any other method is.
+                    self.is_last = True
+                    break
+                self._read_on()
         if before == self.requests:
             self.beyond += len(data)
 
@@ -83,15 +89,20 @@ class RequestReader:
 
     def on_headers_complete(self) -> None:
         self.in_head = False
+        if self._upgrading:
+            self._upgrading = False
+            return
         version = self._parser.get_http_version()
+        method = self._parser.get_method().decode("ascii")
         url = httptools.parse_url(self._url)
-        path = url.path.decode("ascii")
+        raw_path = url.path or b"/"  # http://host has none
+        path = raw_path.decode("ascii")
         scope: dict[str, Any] = {
             **self._common,
             "http_version": version,
-            "method": self._parser.get_method().decode("ascii"),
+            "method": method,
             "path": unquote(path) if "%" in path else path,
-            "raw_path": url.path,
+            "raw_path": raw_path,
             "query_string": url.query or b"",
             "headers": self._headers,
         }
@@ -99,10 +110,11 @@ class RequestReader:
             self._line,
             scope,
             keep_alive=version != "1.0" and self._parser.should_keep_alive(),
-            expects_continue=self._expects_continue,
+            expects_continue=self._expects_continue and version != "1.0",
         )
         scope["extensions"] = {"perennial.whole_body": exchange.whole_body}
         self.coming = exchange
+        self._upgrading = method != "CONNECT" and self._parser.should_upgrade()
         self._line.asked(exchange)
 
     def on_body(self, part: bytes) -> None:
@@ -112,15 +124,16 @@ class RequestReader:
             self._line.came(exchange, len(part))
 
     def on_message_complete(self) -> None:
-        if self.coming is not None:
+        if self.coming is not None and not self._upgrading:
             self.coming.end()
             self.coming = None
 
+    def _read_on(self) -> None:
+        """Have the body read behind a head that wishes for another protocol, which the parser takes for the last.
 
-def _without_upgrade(data: bytes) -> bytes:
-    """The head of a request without its wish for another protocol, after which the parser would drop the body.
-
-    HTTP/2 clients ask for it beside every first request (RFC 7540, section 3.2), and may be ignored.
-    """
-    head, blank, body = data.partition(b"\r\n\r\n")
-    return _UPGRADE.sub(b"", head) + blank + body
+        HTTP/2 clients wish so beside every first request (RFC 7540, section 3.2), and may be ignored: a new parser is
+        told how long the body is, as if its head came again.
+        """
+        framing = b"".join(b"%b: %b\r\n" % header for header in self._headers if header[0] in _FRAMING)
+        self._parser = httptools.HttpRequestParser(self)
+        self._parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n" % framing)

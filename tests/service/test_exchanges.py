@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +17,8 @@ from service.http.asgi import read_body, send_answer
 from service.http.bounds import bounded_protocol
 
 MAX_BODY = 100_000
+LARGE = 200_000
+asked_large: list[str] = []
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -29,6 +32,16 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
         for part in (b"one,", b"", b"two"):
             await send({"type": "http.response.body", "body": part, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
+        return
+    if path == "/begins":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise LookupError("no such thing")
+    if path == "/early":
+        await send_answer(send, 401, b"no", b"text/plain", [])
+        return
+    if path == "/large":
+        asked_large.append(path)
+        await send_answer(send, 200, bytes(LARGE), b"text/plain", [])
         return
     if path == "/short":
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"9")]})
@@ -105,12 +118,13 @@ def test_a_body_that_becomes_nonsense_is_told_at_once(told: Callable[[bytes], by
     assert found.startswith(b"HTTP/1.1 400 ")
 
 
-@pytest.mark.parametrize("path", [b"/fails", b"/says-nothing", b"/header"])
+@pytest.mark.parametrize("path", [b"/fails", b"/says-nothing", b"/header", b"/begins"])
 def test_an_application_that_fails_is_a_500_and_the_end(told: Callable[[bytes], bytes], path: bytes) -> None:
     found = told(get(path) + get(b"/next"))
     assert found.startswith(b"HTTP/1.1 500 ")
     assert found.endswith(b"\r\n\r\nInternal Server Error")
     assert b"set-cookie" not in found
+    assert b"chunked" not in found
 
 
 def test_an_answer_shorter_than_it_said_is_never_taken_for_a_whole_one(told: Callable[[bytes], bytes]) -> None:
@@ -174,3 +188,75 @@ def test_long_bodies_have_only_so_much_room_and_short_ones_always(port: int) -> 
         if b" 200 OK" in found:
             break
     assert found.endswith(b"/a 100000")
+
+
+def test_who_asks_on_and_on_and_takes_nothing_is_not_answered_on_and_on(port: int) -> None:
+    asked_large.clear()
+    asked = 400
+    with connected(port) as connection:
+        connection.sendall(get(b"/large") * (asked - 1) + get(b"/large", CLOSE))
+        time.sleep(0.5)
+        # What the kernel buffers, and a little more.
+        assert len(asked_large) < asked / 2
+        assert rest(connection).count(b"HTTP/1.1 200 OK\r\n") == asked
+
+
+UPGRADE = b"POST /a HTTP/1.1\r\nhost: x\r\nconnection: Upgrade\r\n%b: h2c\r\n%b\r\n"
+WITH_LENGTH = b"content-length: 3\r\n", b"abc"
+CHUNKED = b"transfer-encoding: chunked\r\n", b"3\r\nabc\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize("name", [b"Upgrade", b"UPGRADE"])
+@pytest.mark.parametrize(("framing", "body"), [WITH_LENGTH, CHUNKED])
+def test_a_wish_for_another_protocol_loses_nothing_however_it_comes(
+    port: int, name: bytes, framing: bytes, body: bytes
+) -> None:
+    wish = UPGRADE % (name, framing) + body
+    with connected(port) as connection:
+        connection.sendall(get(b"/before") + wish + UPGRADE % (name, b""))
+        for byte in wish + wish:
+            connection.sendall(bytes([byte]))
+            time.sleep(0.0005)
+        connection.sendall(get(b"/after", CLOSE))
+        found = rest(connection)
+    assert [answer.rpartition(b"\r\n")[2] for answer in found.split(b"HTTP/1.1 200 OK")[1:]] == [
+        b"/before 0",
+        b"/a 3",
+        b"/a 0",
+        b"/a 3",
+        b"/a 3",
+        b"/after 0",
+    ]
+
+
+def test_a_body_behind_such_a_wish_is_never_read_as_a_request(port: int) -> None:
+    inner = get(b"/smuggled")
+    with connected(port) as connection:
+        connection.sendall(UPGRADE % (b"UPGRADE", b"content-length: %d\r\n" % len(inner)))
+        time.sleep(0.05)
+        connection.sendall(inner + get(b"/after", CLOSE))
+        found = rest(connection)
+    assert b"smuggled" not in found
+    assert found.count(b"HTTP/1.1 200 OK\r\n") == 2
+
+
+def test_who_was_not_given_leave_to_send_a_body_has_to_connect_anew(port: int) -> None:
+    """What comes next could be that body, or the next request."""
+    with connected(port) as connection:
+        connection.sendall(b"POST /early HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 40\r\n\r\n")
+        found = rest(connection)
+    assert found.startswith(b"HTTP/1.1 401 ")
+    assert b"connection: close\r\n" in found
+
+
+def test_old_callers_are_not_told_to_continue(port: int) -> None:
+    with connected(port) as connection:
+        connection.sendall(b"POST /a HTTP/1.0\r\nexpect: 100-continue\r\ncontent-length: 3\r\n\r\n")
+        time.sleep(0.1)
+        connection.sendall(b"abc")
+        assert rest(connection).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(("url", "path"), [(b"http://h/a?b", b"/a"), (b"http://h", b"/"), (b"http://h?b", b"/")])
+def test_a_whole_url_is_answered_as_its_path(told: Callable[[bytes], bytes], url: bytes, path: bytes) -> None:
+    assert told(get(url, CLOSE)).endswith(b"\r\n\r\n%b 0" % path)

@@ -21,7 +21,7 @@ from contracts.log import segments
 from contracts.records import PredictionRecord
 from contracts.release import MODEL_FILE, TOKENIZER_FILE, Manifest
 from contracts.release_store import publish, staging
-from contracts.rollout import promote
+from contracts.rollout import promote, try_shadow
 
 # Of every context, the stretch from one of the first words to one of the second is the answer.
 STRETCH = {"start": ("late", "next"), "end": ("tuesday", "week")}
@@ -227,3 +227,23 @@ def test_what_is_for_labels_is_refused(server: Any) -> None:
     answer = send(server, "/v2/models/search/infer", inputs=[tensor])
     assert answer.is_client_error
     assert "similarity" in answer.json()["error"]
+
+
+def test_a_shadow_reads_windows_too_and_known_questions_are_answered_from_memory(
+    home: Home, make_release: Callable[..., Manifest], start_server: Callable[..., Any]
+) -> None:
+    labels = ("no-answer", "answer")
+    for _ in range(2):
+        stretch = make_release(home, "stretch", STRETCH)
+        publish_as(home, stretch, "wiki", "question-answering", answer_spans, labels=labels, null_threshold=1.0)
+    promote(home, "wiki", "0001", by="test", reason="test", now=time.time())
+    try_shadow(home, "wiki", "0002", by="test", reason="test", now=time.time())
+    server = start_server(home, environment={"PERENNIAL_CACHE_ENTRIES": "4"})
+    server.wait_for(lambda: "0002" in server.get("/metrics").text, "the shadow is loaded")
+    asked = [{"question": "When?", "context": LONG}, {"question": "When?", "context": "hello"}]
+    first, again = (ask(server, *asked).json()["predictions"] for _ in range(2))
+    for one, other in zip(first, again, strict=True):
+        assert {**one, "id": ""} == {**other, "id": ""}
+    assert server.metric('perennial_cache_lookups_total{outcome="hit",task="wiki"}') == 2
+    same = 'perennial_shadow_predictions_total{outcome="same",release="0002",task="wiki"}'
+    server.wait_for(lambda: server.metric(same) >= 2, "the shadow has answered")

@@ -45,6 +45,7 @@ from training.learning.group import current_group
 from training.learning.learn import Learned, learn
 from training.progress import Progress
 from training.recipes.preparation import prepare
+from training.recipes.study_section import study_section
 from training.report.card import model_card
 from training.report.page import report_html
 from training.report.story import Story, metrics_json
@@ -154,7 +155,8 @@ def train_on(
             comparison=comparison,
             spec=pinned(spec, base),
         )
-        story = Story(manifest, measured, learned, dataset, scheme, dict(progress.seconds), profile(dataset))
+        study = study_section(home, spec)
+        story = Story(manifest, measured, learned, dataset, scheme, dict(progress.seconds), profile(dataset), study)
         (staged / METRICS_FILE).write_text(metrics_json(story), encoding="utf-8")
         (staged / REPORT_FILE).write_text(report_html(story), encoding="utf-8")
         (staged / CARD_FILE).write_text(model_card(story), encoding="utf-8")

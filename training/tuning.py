@@ -11,10 +11,11 @@ from contracts.files import write_atomic
 from contracts.home import Home
 from contracts.task import TaskSpec
 from training.progress import Progress
-from training.recipes.search import STUDY_FILE, search
-from training.recipes.search_space import snippet
+from training.recipes.search import STUDY_FILE, search, tried_of
 from training.recipes.study_page import study_html
-from training.recipes.trials import Tried, best_of, tried_of
+from training.recipes.study_section import TRIALS_FILE
+from training.recipes.trial_settings import snippet
+from training.recipes.trials import Tried, best_of, write_trials
 
 SNIPPET_FILE = "best.toml"
 PAGE_FILE = "study.html"
@@ -66,5 +67,6 @@ def tune(home: Home, spec: TaskSpec, *, trials: int, minutes: float | None = Non
         told = f"Trial {tuned.best.number} of {len(tried)}: validation {tuned.score} {value}."
         toml = snippet(tuned.best.settings, told)
         write_atomic(tuned.snippet, toml.encode())
+    write_trials(tuned.folder / TRIALS_FILE, tuned.score, tried)
     write_atomic(tuned.page, study_html(spec.name, tuned.score, tried, toml).encode())
     return tuned

@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import optuna
@@ -33,11 +34,17 @@ from training.learning.classifier import layer_count
 from training.learning.learn import learn
 from training.learning.lesson import Epoch, best_epoch
 from training.progress import Progress
-from training.recipes.search_space import applied, drawn
+from training.recipes.search_space import drawn
+from training.recipes.trial_settings import applied
+from training.recipes.trials import Tried
 
 STUDY_FILE = "study.sqlite3"
 _SCORE = "score"
-_ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+_STATES: dict[TrialState, Literal["complete", "pruned", "failed"]] = {
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "pruned",
+    TrialState.FAIL: "failed",
+}
 _BEAT_SECONDS = 30  # a trial whose process has not been heard of for four times as long has failed
 _LOCKED_SECONDS = 60  # that SQLite waits for another process that writes
 _TOKENIZER_SAMPLE = 256
@@ -166,4 +173,23 @@ def _open_study(folder: Path, spec: TaskSpec, base: BaseModel, dataset: Dataset)
 
 
 def _count_ended(study: optuna.Study) -> int:
-    return sum(trial.state in _ENDED for trial in study.get_trials(deepcopy=False))
+    return sum(trial.state in _STATES for trial in study.get_trials(deepcopy=False))
+
+
+def tried_of(study: optuna.Study) -> list[Tried]:
+    """The trials that have ended, by number."""
+    return [_tried(trial) for trial in study.get_trials(deepcopy=False) if trial.state in _STATES]
+
+
+def _tried(trial: optuna.trial.FrozenTrial) -> Tried:
+    scores = tuple(value for _, value in sorted(trial.intermediate_values.items()))
+    taken = trial.duration
+    return Tried(
+        number=trial.number,
+        state=_STATES[trial.state],
+        value=trial.value if trial.value is not None else (scores[-1] if scores else None),
+        settings=dict(trial.params),
+        scores=scores,
+        seconds=taken.total_seconds() if taken is not None else 0.0,
+        error=trial.user_attrs.get("error"),
+    )

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Literal
 
-import optuna
-from optuna.trial import TrialState
+from contracts.files import write_atomic
 
-_STATES: dict[TrialState, Literal["complete", "pruned", "failed"]] = {
-    TrialState.COMPLETE: "complete",
-    TrialState.PRUNED: "pruned",
-    TrialState.FAIL: "failed",
-}
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -29,26 +27,26 @@ class Tried:
     error: str | None = None
 
 
-def tried_of(study: optuna.Study) -> list[Tried]:
-    """The trials that have ended, by number."""
-    return [_tried(trial) for trial in study.get_trials(deepcopy=False) if trial.state in _STATES]
-
-
 def best_of(tried: Sequence[Tried]) -> Tried | None:
     """The complete trial of the highest value, the earliest of several; None while there is none."""
     complete = [one for one in tried if one.state == "complete" and one.value is not None]
     return max(complete, key=lambda one: (one.value or 0.0, -one.number), default=None)
 
 
-def _tried(trial: optuna.trial.FrozenTrial) -> Tried:
-    scores = tuple(value for _, value in sorted(trial.intermediate_values.items()))
-    taken = trial.duration
-    return Tried(
-        number=trial.number,
-        state=_STATES[trial.state],
-        value=trial.value if trial.value is not None else (scores[-1] if scores else None),
-        settings=dict(trial.params),
-        scores=scores,
-        seconds=taken.total_seconds() if taken is not None else 0.0,
-        error=trial.user_attrs.get("error"),
-    )
+def write_trials(path: Path, score: str, tried: Sequence[Tried]) -> None:
+    """As JSON, for reports: reading them there needs no library for searching."""
+    content = {"score": score, "trials": [asdict(one) for one in tried]}
+    write_atomic(path, (json.dumps(content, indent=2) + "\n").encode())
+
+
+def read_trials(path: Path) -> tuple[str, list[Tried]] | None:
+    """The score's name and the trials; None where no study was written, or not as `write_trials` does."""
+    try:
+        content = json.loads(path.read_bytes())
+        trials = [Tried(**{**one, "scores": tuple(one["scores"])}) for one in content["trials"]]
+        return str(content["score"]), trials
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        logger.warning("%s cannot be read (%s): the report goes without the study", path, error)
+        return None

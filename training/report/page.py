@@ -75,6 +75,8 @@ def _sections(story: Story, kind: TaskKind) -> list[Section]:
         sections += analysis_sections(measured.analysis)
     sections += measured.sections
     sections.append(data_section(story.profile))
+    if story.study is not None:
+        sections.append(story.study)
     return [*sections, *training_sections(story), time_section(story.seconds), origin_section(story)]
 
 

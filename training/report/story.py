@@ -14,6 +14,7 @@ from training.evaluation.bootstrap import CONFIDENCE, RESAMPLES
 from training.evaluation.evaluate import Evaluation
 from training.kinds.kind import Measured
 from training.learning.learn import Learned
+from training.report.blocks import Section
 
 _LARGEST_MATRIX = 200
 # A list of numbers over several lines, to be put on one. No string of JSON holds a line end.
@@ -31,6 +32,7 @@ class Story:
     scheme: str
     seconds: dict[str, float]
     profile: Profile
+    study: Section | None = None  # of the search that found the recipe
 
 
 def metrics_json(story: Story) -> str:

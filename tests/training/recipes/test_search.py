@@ -19,8 +19,9 @@ from contracts.errors import TaskSpecError
 from contracts.home import Home
 from contracts.recipes import SearchSpec
 from contracts.task import TaskSpec, load_task
-from training.recipes.search_space import applied, snippet
 from training.recipes.study_page import study_html
+from training.recipes.study_section import study_section
+from training.recipes.trial_settings import applied, snippet
 from training.recipes.trials import Tried, best_of
 from training.tuning import tune
 
@@ -85,6 +86,11 @@ def test_a_study_finds_settings_that_train_as_the_trial_did(home: Home, spec: Ta
     manifest = train(home, settings)
     epochs = json.loads((home.release("support", manifest.version) / "metrics.json").read_text())["epochs"]
     assert max(epoch["validation_accuracy"] for epoch in epochs) == pytest.approx(best.value)
+    report = (home.release("support", manifest.version) / "report.html").read_text()
+    assert f"The settings are those of trial {best.number} of 4" in report
+    assert study_section(home, spec) is None
+    (found.folder / "trials.json").write_text("{")
+    assert study_section(home, settings) is None
 
 
 def test_a_study_is_gone_on_with_and_never_draws_the_same_again(home: Home, spec: TaskSpec) -> None:

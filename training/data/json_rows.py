@@ -33,6 +33,8 @@ def json_elements(path: Path, content: str) -> Iterator[tuple[int, object, str]]
         yield from _elements(path, content)
     except json.JSONDecodeError as error:
         raise DataError(path, error.lineno, f"invalid JSON: {error}.", _REMEDY) from error
+    except ValueError as error:
+        raise DataError(path, None, f"invalid JSON: {error}.", _REMEDY) from error
     except RecursionError as error:
         raise DataError(path, None, "the JSON is nested too deep.", _REMEDY) from error
 

@@ -31,7 +31,7 @@ def _collate(rows: Sequence[Row]) -> dict[str, Tensor]:
     return {**pad_batch(ids), "labels": torch.tensor(targets)}
 
 
-def contrast_loss(vectors: Tensor, groups: Tensor) -> Tensor:
+def contrast_loss(vectors: Tensor, groups: Tensor, scale: float = _SCALE) -> Tensor:
     """Of [n, hidden] vectors, each shall be nearer to those of its group than to all others in the batch.
 
     Khosla et al. 2020, arXiv 2004.11362, equation 2 (L_out). With groups of two it is InfoNCE with negatives from the
@@ -39,7 +39,7 @@ def contrast_loss(vectors: Tensor, groups: Tensor) -> Tensor:
     """
     normal = functional.normalize(vectors.float(), dim=-1)
     itself = torch.eye(len(groups), dtype=torch.bool, device=vectors.device)
-    logs = functional.log_softmax((_SCALE * normal @ normal.T).masked_fill(itself, -1e4), dim=-1)
+    logs = functional.log_softmax((scale * normal @ normal.T).masked_fill(itself, -1e4), dim=-1)
     mates = (groups[:, None] == groups[None, :]) & ~itself
     return -((logs * mates).sum(dim=-1) / mates.sum(dim=-1).clamp(min=1)).mean()
 

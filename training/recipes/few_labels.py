@@ -19,6 +19,7 @@ from torch import nn
 from contracts.errors import TrainingError
 from contracts.reference import Floats
 from contracts.task import TrainSpec
+from training.kinds.vector_objectives import contrast_loss
 from training.learning.classifier import TextClassifier
 from training.learning.lesson import Encoded, Epoch
 from training.learning.network import Network
@@ -27,7 +28,7 @@ from training.learning.precision import this_cpu, trains_in_bf16
 from training.learning.schedule import make_optimizer, rate_factor, set_rates
 from training.progress import Stage
 from training.recipes.linear_head import LinearHead, fit_head
-from training.recipes.pairs import batches_of_pairs, contrastive_loss
+from training.recipes.pairs import batches_of_pairs
 
 _EVALUATION_BATCH = 64
 _LONGEST_GRADIENT = 1.0  # the norm above which a step's gradient is cut, as the Trainer does
@@ -110,7 +111,7 @@ class _Drawing:
         with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self._bf16):
             embedding = self._model(**inputs)["embedding"]
         truth = torch.tensor(labels, device=self._device)
-        loss = contrastive_loss(embedding, truth, self._recipe.contrastive.temperature)
+        loss = contrast_loss(embedding, truth, 1 / self._recipe.contrastive.temperature)
         found = float(loss.detach())
         if not math.isfinite(found):
             raise TrainingError(

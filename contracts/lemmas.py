@@ -34,8 +34,10 @@ def lemmatizer_of(tokenizer: Any) -> Callable[[str], str] | None:
     Raises LemmasError when simplemma is not installed, or does not know the language.
     """
     steps = tokenizer.normalizer
-    first = steps[0] if hasattr(steps, "__getitem__") else None
-    content = getattr(first, "content", "")
+    try:
+        content = getattr(steps[0], "content", "") if hasattr(steps, "__getitem__") else ""
+    except IndexError:
+        return None
     return lemmatizer(content.removeprefix(_NOTE)) if content.startswith(_NOTE) else None
 
 

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, normalizers
+from tokenizers.models import WordLevel
 
 from contracts.cleaning import ENGLISH_STOP_WORDS, CleanSpec
-from contracts.lemmas import LemmasError, lemmatizer
+from contracts.lemmas import LemmasError, lemmatizer, lemmatizer_of
 from contracts.task import DataSpec, TaskSpec
 from service.engine.encoding import TextEncoder
-from training.artefact.cleaning import cleaner
+from training.artefact.cleaning import cleaner, with_cleaning
 from training.artefact.onnx_artefact import tokenize
 from training.artefact.tokenizer import write_tokenizer
 from training.learning.base_model import resolve
@@ -81,6 +82,22 @@ class TestLemmas:
     @given(st.text(st.characters(exclude_categories=("L", "M", "Cs"))))
     def test_what_is_no_word_stays(self, text: str) -> None:
         assert lemmatizer("en")(text) == text
+
+    @pytest.mark.parametrize(
+        "steps",
+        [
+            None,
+            normalizers.Sequence([]),
+            normalizers.Lowercase(),
+            normalizers.Sequence([normalizers.Replace("a", "b")]),
+        ],
+    )
+    def test_other_tokenizers_ask_for_nothing(self, steps: object) -> None:
+        tokenizer = Tokenizer(WordLevel({"a": 0, "[UNK]": 1}, unk_token="[UNK]"))
+        tokenizer.normalizer = steps
+        assert lemmatizer_of(tokenizer) is None
+        tokenizer = with_cleaning(tokenizer, CleanSpec(lemmas="en"))
+        assert lemmatizer_of(Tokenizer.from_str(tokenizer.to_str())) is not None
 
     def test_a_language_that_is_not_known(self) -> None:
         with pytest.raises(LemmasError, match="no language 'xx'"):

@@ -35,9 +35,13 @@ class AnswerSpan:
         return self.start_place > 0 and self.best - self.null > threshold
 
     def score(self, *, answered: bool, temperature: float) -> float:
-        """Probability of what is answered, 0..1: that of its start times that of its end, over the whole context."""
+        """How sure is what is answered, 0..1: the geometric mean of its start's and its end's probability.
+
+        Over the whole context. The two go together, so that their product would be far too unsure.
+        """
         start, end = (self.start_place, self.end_place) if answered else (0, 0)
-        return _softmax_at(self.starts, start, temperature) * _softmax_at(self.ends, end, temperature)
+        product = _softmax_at(self.starts, start, temperature) * _softmax_at(self.ends, end, temperature)
+        return float(np.sqrt(product))
 
 
 def best_span(windows: Sequence[Window], logits: Sequence[Floats], *, longest: int = LONGEST_ANSWER) -> AnswerSpan:

@@ -75,7 +75,7 @@ def choose_threshold(margins: Sequence[float], answered: Sequence[float], unansw
 def fit_score_temperature(spans: Sequence[AnswerSpan], threshold: float, right: npt.NDArray[np.bool_]) -> float:
     """The temperature (0.2..20) with which scores say best how often answers are exactly right, n >= 1.
 
-    After Guo et al. 2017, arXiv 1706.04599, section 4.2; an answer's score is a product of two softmax values, so the
+    After Guo et al. 2017, arXiv 1706.04599, section 4.2; an answer's score is made of two softmax values, so the
     log loss need not be convex, and a grid is searched.
     """
     grid = np.geomspace(_LOWEST, _HIGHEST, _STEPS)

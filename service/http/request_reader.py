@@ -65,8 +65,8 @@ class RequestReader:
             self.beyond += len(data)
 
     def close(self) -> None:
-        """Nothing more will come. Without this, parser and reader would refer to each other for good."""
-        del self._parser
+        """Nothing more will come. Without this, what was read would stay until the garbage collector's next turn."""
+        del self._parser, self._line  # which both refer to this
         self.coming = None
 
     def on_message_begin(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import threading
 import time
@@ -15,7 +16,7 @@ import uvicorn
 
 from service.http.asgi import read_body, send_answer
 from service.http.bounds import bounded_protocol
-from service.http.connections import MAX_HEAD_BYTES
+from service.http.connections import MAX_HEAD_BYTES, Connection
 
 HEAD_SECONDS = 0.6
 IDLE_SECONDS = 1.2
@@ -231,3 +232,38 @@ def test_who_asks_and_never_reads_is_hung_up_on(connect: Callable[..., socket.so
         while part := connection.recv(2**20):
             received += len(part)
     assert received < LARGE
+
+
+def test_a_head_without_end_does_not_cost_the_answer_to_what_was_asked_before(
+    connect: Callable[..., socket.socket],
+) -> None:
+    connection = connect("patient")
+    connection.sendall(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\nGET / HTTP/1.1\r\nx: ")
+    with dribbling(connection, b"b" * 40_000, pause=0.01):
+        assert one_answer(connection).startswith(b"HTTP/1.1 200 ")
+        told = rest(connection)
+    # As above.
+    assert told == b"" or b"urn:perennial:problem:head-too-large" in told
+
+
+def test_connections_leave_nothing_to_the_garbage_collector(connect: Callable[..., socket.socket]) -> None:
+    gc.disable()
+    try:
+        before = connections()
+        with connect() as ended, connect() as broken:
+            ended.sendall(GET + b"nonsense\r\n\r\n")
+            assert rest(ended).startswith(b"HTTP/1.1 200 ")
+            broken.sendall(GET)
+            one_answer(broken)
+            broken.sendall(GET[:-4])
+        end = time.monotonic() + 20
+        while (left := connections() - before) and time.monotonic() < end:
+            left.clear()
+            time.sleep(0.1)
+        assert not left
+    finally:
+        gc.enable()
+
+
+def connections() -> set[Connection]:
+    return {one for one in gc.get_objects() if issubclass(type(one), Connection)}

@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
@@ -188,6 +188,21 @@ def test_long_bodies_have_only_so_much_room_and_short_ones_always(port: int) -> 
         if b" 200 OK" in found:
             break
     assert found.endswith(b"/a 100000")
+
+
+def test_a_refused_body_is_not_told_in_place_of_the_answer_before(port: int) -> None:
+    head = b"POST /a HTTP/1.1\r\nhost: x\r\ncontent-length: 100000\r\n\r\n"
+    with ExitStack() as opened:
+        for _ in range(16):
+            opened.enter_context(connected(port)).sendall(head + b"x" * 99_999)
+        time.sleep(0.2)
+        connection = opened.enter_context(connected(port))
+        connection.sendall(get(b"/slow") + head + b"x" * 80_000)
+        found = connection.recv(65536)
+        assert found.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert found.endswith(b"/slow 0")
+        connection.sendall(b"x")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 503 ")
 
 
 def test_who_asks_on_and_on_and_takes_nothing_is_not_answered_on_and_on(port: int) -> None:

@@ -110,6 +110,7 @@ def test_figures_and_report_speak_of_entities(release: tuple[Path, Manifest]) ->
     assert {one["label"] for one in found["entities"]} == {"money", "way"}
     page = (folder / REPORT_FILE).read_text()
     assert "entity F1" in page
+    assert "Types of entity" in page
 
 
 def test_each_word_is_labelled_on_its_first_piece_alone(tiny_base: Path, tmp_path: Path) -> None:

@@ -83,9 +83,8 @@ class Scheduler:
         """
         loop = self._loop or self._start()
         rows = [row for text in texts for row in text.rows]
-        tokens = sum(map(len, rows))
+        tokens, count = sum(map(len, rows)), len(rows)
         now = time.monotonic()
-        count = len(rows)
         ticket = Ticket(release, loop.create_future(), now, deadline, [None] * count, count, hung_up)
         with self._lock:
             self._admit(release.task, tokens, deadline - now)
@@ -242,10 +241,10 @@ class Scheduler:
             # Whatever it is, the lane goes on and the callers are told.
             logger.exception("A batch of %s/%s failed.", batch.release.task, batch.release.version)
             outcomes = [error] * len(batch.texts)
-        seconds = time.monotonic() - started
         tokens = len(batch.texts) * len(batch.texts[-1].ids)
+        rate = tokens / max(time.monotonic() - started, 1e-6)
         self._metrics.ran(batch.release.task, [len(one.ids) for one in batch.texts], tokens)
-        tell(self._finished, batch, outcomes, started, tokens / max(seconds, 1e-6))
+        tell(self._finished, batch, outcomes, started, rate)
 
     def _soon(self, callback: Callable[..., None], *arguments: object) -> None:
         """From a lane to the loop, which is woken once for whatever lanes have told it until it looks."""

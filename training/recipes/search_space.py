@@ -17,6 +17,7 @@ def drawn(trial: optuna.Trial, spec: TaskSpec, layers: int) -> dict[str, float]:
         "batch_size": int(trial.suggest_categorical("batch_size", list(space.batch_size))),
         "freeze_layers": trial.suggest_int("freeze_layers", lowest, highest),
     }
-    if spec.train.recipe == "fine-tune":
+    # Similarity has no labels to smooth, and a task file that says so is refused.
+    if spec.train.recipe == "fine-tune" and spec.kind != "similarity":
         chosen["label_smoothing"] = trial.suggest_float("label_smoothing", *space.label_smoothing)
     return chosen

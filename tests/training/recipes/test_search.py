@@ -19,6 +19,7 @@ from contracts.errors import TaskSpecError
 from contracts.home import Home
 from contracts.recipes import SearchSpec
 from contracts.task import TaskSpec, load_task
+from training.recipes.search_space import drawn
 from training.recipes.study_page import study_html
 from training.recipes.study_section import study_section
 from training.recipes.trial_settings import applied, snippet
@@ -55,6 +56,15 @@ def task_file(tiny_base: Path, tiny_rows: Callable, write_rows: Callable, tmp_pa
 @pytest.fixture
 def spec(task_file: Path) -> TaskSpec:
     return load_task(task_file, {})
+
+
+@pytest.mark.parametrize("kind", ["classification", "question-answering", "similarity"])
+def test_what_is_drawn_is_what_a_task_file_of_that_kind_may_say(spec: TaskSpec, kind: str) -> None:
+    settings = {"learning_rate": 1e-3, "epochs": 1, "batch_size": 16, "freeze_layers": 0, "label_smoothing": 0.1}
+    chosen = drawn(optuna.trial.FixedTrial(settings), spec.model_copy(update={"kind": kind}), 2)
+    tried = applied(spec.model_copy(update={"kind": kind}), chosen)
+    assert TaskSpec.model_validate(tried.model_dump(by_alias=True)) == tried
+    assert ("label_smoothing" in chosen) == (kind != "similarity")
 
 
 def test_a_study_finds_settings_that_train_as_the_trial_did(home: Home, spec: TaskSpec) -> None:

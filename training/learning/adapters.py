@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch import nn
 
@@ -24,24 +25,30 @@ class Adapted:
     trained: frozenset[str]
 
 
-def add_adapters(model: Network, spec: LoraSpec) -> Adapted:
+def add_adapters(model: Network, spec: LoraSpec, seed: int) -> Adapted:
     """Freeze the encoder and put additions beside its linear layers, in place; the head stays trained as it is.
 
-    Raises TrainingError for an architecture whose attention has no layers of the names that are looked for.
+    Layers that are frozen already get none; the seed decides where the others begin. Raises TrainingError where that
+    leaves no layer, as for an architecture whose attention has none of the names that are looked for.
     """
-    linear = [name for name, module in model.encoder.named_modules() if isinstance(module, nn.Linear)]
+    linear = [
+        name
+        for name, module in model.encoder.named_modules()
+        if isinstance(module, nn.Linear) and module.weight.requires_grad
+    ]
     inside = [name for name in linear if "layer" in name]
     chosen = (
         inside if spec.layers == "all" else [name for name in inside if _ATTENTION.fullmatch(name.rpartition(".")[2])]
     )
     if not chosen:
         raise TrainingError(
-            f"[train.lora] layers is {spec.layers!r}, and none were found in architecture {model.config.model_type}. "
-            'Set it to "all", or remove [train.lora].'
+            f"[train.lora] layers is {spec.layers!r}, and none were found in architecture {model.config.model_type} "
+            'that are not frozen. Set it to "all", lower `freeze_layers` in [model], or remove [train.lora].'
         )
     config = LoraConfig(
         r=spec.rank, lora_alpha=spec.alpha, lora_dropout=spec.dropout, target_modules=chosen, init_lora_weights=True
     )
+    torch.manual_seed(seed)
     trained = frozenset(name for name, value in model.encoder.named_parameters() if value.requires_grad)
     return Adapted(get_peft_model(model.encoder, config), trained)
 

@@ -73,7 +73,7 @@ def learn(
         freeze_layers(model, embeddings=spec.model.freeze_embeddings, layers=spec.model.freeze_layers)
         if spec.train.dropout is not None:
             set_dropout(model, spec.train.dropout)
-        adapted = add_adapters(model, spec.train.lora) if spec.train.lora else None
+        adapted = add_adapters(model, spec.train.lora, spec.train.seed) if spec.train.lora else None
         recipe = RECIPES[spec.train.recipe]
         epochs = recipe(model, train, validation, spec.train, folder=folder, stage=stage, watch=watch)
         if adapted is not None:

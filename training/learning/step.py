@@ -63,7 +63,7 @@ class Learner:
         torch.manual_seed(_seed_of(self._recipe.seed, number, group.rank))
         parts = [self._collate(part) for batch in batches for part in self._parts(batch)]
         weights = [self._model.objective.weight(labels, self._settings) for _, labels in parts]
-        whole = sum(weights) if group.size == 1 else 1.0
+        whole = (sum(weights) or 1.0) if group.size == 1 else 1.0
         total = 0.0
         for (inputs, labels), weight in zip(parts, weights, strict=True):
             loss = self._loss(inputs, labels) * (weight / whole)
@@ -113,6 +113,7 @@ class Learner:
     def _add_up(self, total: float, weight: float) -> float:
         """All processes' gradients and losses, divided by all their weights."""
         total, weight = self._group.add_gradients(self._trained, (total, weight))
+        weight = weight or 1.0  # nothing in the batch had anything to learn from
         torch._foreach_mul_([parameter.grad for parameter in self._trained if parameter.grad is not None], 1 / weight)
         return total / weight
 

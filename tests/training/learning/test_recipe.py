@@ -13,10 +13,11 @@ from torch.nn import functional
 from contracts.errors import TrainingError
 from contracts.recipes import LoraSpec
 from contracts.task import TrainSpec
+from training.kinds.token_classification import tag_objective
 from training.learning import step
 from training.learning.adapters import add_adapters, merge_adapters
 from training.learning.base_model import resolve
-from training.learning.classifier import TextClassifier, build_classifier, freeze_layers
+from training.learning.classifier import TextClassifier, build_classifier, build_token_classifier, freeze_layers
 from training.learning.dropout import set_dropout
 from training.learning.finetune import Encoded, Epoch, fine_tune
 from training.learning.objective import IGNORED, LossSettings, cross_entropy, label_weight
@@ -105,7 +106,7 @@ def test_adapters_are_merged_into_an_ordinary_network(
     names = set(model.state_dict())
     trainable = {name for name, value in model.named_parameters() if value.requires_grad}
     before = deepcopy(model.state_dict())
-    adapted = add_adapters(model, LoraSpec(rank=4, layers=layers))
+    adapted = add_adapters(model, LoraSpec(rank=4, layers=layers), 3)
     trained = {name for name, value in model.named_parameters() if value.requires_grad}
     assert {name for name in trained if "lora_" not in name} == {"head.weight", "head.bias"}
     assert any("intermediate" in name for name in trained) == (layers == "all")
@@ -126,6 +127,38 @@ def test_adapters_are_merged_into_an_ordinary_network(
     assert all("query" in name or "layer" in name or "head" in name for name in moved)
     assert "encoder.encoder.layer.0.attention.self.query.weight" in moved
     assert "encoder.embeddings.word_embeddings.weight" not in moved
+
+
+def test_frozen_layers_get_no_adapters_and_the_seed_decides_how_the_others_begin(model: TextClassifier) -> None:
+    freeze_layers(model, embeddings=True, layers=1)
+    begun = []
+    for draws in (1, 2):
+        torch.rand(draws)  # whatever was drawn before
+        other = deepcopy(model)
+        add_adapters(other, LoraSpec(rank=4), 3)
+        begun.append({name: value for name, value in other.state_dict().items() if "lora_" in name})
+    assert begun[0]
+    assert not [name for name in begun[0] if "layer.0." in name]
+    assert all(torch.equal(value, begun[1][name]) for name, value in begun[0].items())
+    freeze_layers(model, embeddings=True, layers=2)
+    with pytest.raises(TrainingError, match="freeze_layers"):
+        add_adapters(model, LoraSpec(rank=4), 3)
+
+
+def test_a_batch_without_a_word_to_learn_from_changes_nothing(
+    tiny_base: Path, encode: Encode, stage: Stage, tmp_path: Path
+) -> None:
+    known = encode(32, 1)
+    objective = tag_objective(("O", "B-x"))
+    labels = [[IGNORED] * len(ids) if row < 8 else [0] * len(ids) for row, ids in enumerate(known.ids)]
+    # What has no words is as short as special tokens alone, and so in one batch.
+    train = Encoded(
+        [ids[:2] if row < 8 else ids for row, ids in enumerate(known.ids)],
+        [one[:2] if row < 8 else one for row, one in enumerate(labels)],
+    )
+    model = build_token_classifier(resolve(str(tiny_base), max_tokens=32), 2, 1, objective)
+    epochs = fine_tune(model, train, train, TrainSpec(epochs=1, batch_size=8), folder=tmp_path, stage=stage)
+    assert epochs[0].train_loss > 0
 
 
 def test_a_gradient_that_is_no_number_changes_nothing(

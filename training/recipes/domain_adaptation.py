@@ -54,16 +54,20 @@ def adapt(
 ) -> Adaptation:
     """Train the network's encoder, in place, to guess masked tokens; what [model] freezes stays frozen.
 
-    Raises TrainingError for a tokenizer without a mask token, for fewer than two texts, and for a loss that is no
-    finite number.
+    Texts without a known word are passed over. Raises TrainingError for a tokenizer without a mask token, for fewer
+    than two texts that are left, and for a loss that is no finite number.
     """
-    if spec.adapt is None or len(texts) < 2:
-        raise TrainingError(
-            f"Adaptation needs at least two texts, found {len(texts)}. Name another `source` in [adapt], or remove it."
-        )
+    if spec.adapt is None:
+        raise TrainingError("The task has no [adapt]. Add it, or leave the base model as it is.")
     recipe = spec.adapt
     masks = _Masks(base, tokenizer, recipe.mask_share, spec.train.seed)
-    ids = tokenize(tokenizer, texts, spec.model.max_tokens).ids
+    # Of a text of nothing but unknown tokens there is nothing to guess.
+    ids = [row for row in tokenize(tokenizer, texts, spec.model.max_tokens).ids if masks.has_any(row)]
+    if len(ids) < 2:
+        raise TrainingError(
+            f"Adaptation needs at least two texts that the base model knows words of, found {len(ids)}. Name another "
+            "`source` in [adapt], or remove it."
+        )
     held = min(_MOST_HELD_OUT, math.ceil(len(ids) * _HELD_OUT_SHARE))
     order = np.random.default_rng(spec.train.seed).permutation(len(ids)).tolist()
     held_out, learned = [ids[row] for row in order[:held]], [ids[row] for row in order[held:]]
@@ -137,6 +141,10 @@ class _Masks:
         self._special = np.array([number for number, token in added.items() if token.special], dtype=np.int64)
         self._share = share
         self._seed = seed
+
+    def has_any(self, row: Sequence[int]) -> bool:
+        """Whether a text has a token that can be guessed."""
+        return not np.isin(row, self._special).all()
 
     def batch(self, rows: Sequence[Sequence[int]], step: Sequence[int]) -> tuple[dict[str, Tensor], Tensor]:
         """The masked inputs, and the true ids where a token is to be guessed (at least one), -100 elsewhere."""

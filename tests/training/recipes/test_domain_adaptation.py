@@ -55,6 +55,18 @@ def test_held_out_texts_are_guessed_better(
     assert set(before) == set(model.state_dict())
 
 
+def test_texts_without_a_known_word_are_passed_over(
+    model: TextClassifier, base: BaseModel, tokenizer: Tokenizer, tiny_rows: Callable, tiny_spec: Callable, stage: Stage
+) -> None:
+    # All of one length, so that whole batches would be of them alone.
+    unknown = [f"\u2603 {chr(0x4E00 + place)}" for place in range(64)]
+    texts = [text for text, _ in tiny_rows(60, 1)]
+    found = adapt(model, base, texts + unknown, tokenizer, spec_of(tiny_spec, epochs=1), stage)
+    assert np.isfinite(found.loss_after)
+    with pytest.raises(TrainingError, match="at least two texts that the base model knows words of, found 1"):
+        adapt(model, base, texts[:1] + unknown, tokenizer, spec_of(tiny_spec, epochs=1), stage)
+
+
 def test_what_is_frozen_stays_and_the_same_seed_gives_the_same(
     base: BaseModel, tokenizer: Tokenizer, tiny_rows: Callable, tiny_spec: Callable, stage: Stage
 ) -> None:
@@ -97,7 +109,7 @@ def test_special_tokens_are_never_guessed(base: BaseModel, tokenizer: Tokenizer)
 def test_what_cannot_be_adapted_is_refused(
     model: TextClassifier, base: BaseModel, tokenizer: Tokenizer, tiny_spec: Callable, stage: Stage
 ) -> None:
-    with pytest.raises(TrainingError, match="at least two texts, found 1"):
+    with pytest.raises(TrainingError, match=r"at least two texts .* found 1"):
         adapt(model, base, ["one"], tokenizer, spec_of(tiny_spec), stage)
     maskless = Tokenizer.from_str(tokenizer.to_str().replace("[MASK]", "[HOLE]"))
     with pytest.raises(TrainingError, match="no mask token"):

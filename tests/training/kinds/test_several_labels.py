@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.metrics import precision_recall_fscore_support
 
 from contracts.home import Home
 from contracts.reference import load_reference
@@ -23,6 +24,7 @@ from training.data.multilabel import MultiLabelRow
 from training.data.rows import rows_of
 from training.evaluation.several_floors import truth_table
 from training.evaluation.thresholds import choose_thresholds
+from training.kinds.several_labels import score_labels
 from training.pipeline import train
 
 WORDS = {"money": ("refund", "invoice", "card"), "talk": ("hello", "thanks", "phone"), "way": ("courier", "parcel")}
@@ -80,6 +82,20 @@ def test_the_figures_are_those_of_the_published_artefact(release: tuple[Path, Ma
     assert [one["label"] for one in found["labels"]] == ["money", "talk", "way"]
     reference = load_reference(folder / REFERENCE_FILE)
     assert reference.predicted.max() < len(manifest.logged_labels)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(2, 4))
+def test_labels_are_scored_as_scikit_learn_does(seed: int, labels: int) -> None:
+    given_labels, truth = np.random.default_rng(seed).random((2, 12, labels)) < 0.4
+    expected = precision_recall_fscore_support(truth, given_labels, average=None, zero_division=0)
+    told = score_labels([str(place) for place in range(labels)], [0.5] * labels, given_labels, truth)
+    np.testing.assert_allclose([[one.precision, one.recall, one.f1, one.rows] for one in told], np.transpose(expected))
+
+
+def test_one_label_alone_is_scored_as_itself() -> None:
+    truth, given_labels = np.array([[True], [False], [True]]), np.array([[True], [True], [True]])
+    (told,) = score_labels(["rude"], [0.5], given_labels, truth)
+    assert (told.precision, told.recall, told.f1, told.rows) == (pytest.approx(2 / 3), 1.0, 0.8, 2)
 
 
 @given(st.integers(0, 2**32 - 1))

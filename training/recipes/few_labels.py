@@ -13,13 +13,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_model, save_model
+from safetensors.torch import load_file, save
 from torch import nn
 
 from contracts.errors import TrainingError
+from contracts.files import write_atomic
 from contracts.reference import Floats
 from contracts.task import TrainSpec
 from training.kinds.vector_objectives import contrast_loss
+from training.learning.checkpoint import put_weights, trained_weights
 from training.learning.classifier import TextClassifier
 from training.learning.lesson import Encoded, Epoch
 from training.learning.network import Network
@@ -48,7 +50,8 @@ def contrast(
 
     The best epoch is that of the lowest validation loss: among the few texts that validate, as few as there are to
     train on, accuracy is mostly chance. Its weights are kept in `folder` meanwhile. Raises TrainingError for a task
-    whose texts have not one label each, and when a loss is no finite number, naming the step.
+    whose texts have not one label each, and when a loss is no finite number, naming the step; OSError where there is no
+    room for the weights.
     """
     if not isinstance(model, TextClassifier) or model.objective is not ONE_LABEL:
         raise TrainingError(
@@ -83,11 +86,12 @@ def contrast(
             watch(epoch)
         if best is None or epoch.validation_loss < best.validation_loss:
             best = epoch
-            save_model(model, str(kept))
+            weights = {name: value.detach().cpu().contiguous() for name, value in trained_weights(model).items()}
+            write_atomic(kept, save(weights))
         elif number - best.number >= recipe.patience and number < recipe.epochs:
             stage.line(f"stopped early: no lower validation loss since epoch {best.number}")
             break
-    load_model(model, kept)
+    put_weights(model, load_file(kept))
     kept.unlink()
     model.to("cpu").eval()
     return epochs

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
@@ -23,6 +25,7 @@ from training.learning.objective import ONE_LABEL
 from training.progress import Stage
 from training.recipes.few_labels import contrast, embed
 from training.recipes.linear_head import fit_head
+from training.room import told_when_full
 
 
 def recipe(**changes: object) -> TrainSpec:
@@ -141,3 +144,18 @@ def test_the_whole_way_to_a_release(tiny_spec: Callable[..., TaskSpec], home: Ho
     assert manifest.metrics["accuracy"] > 0.5
     told = json.loads((home.release("support", manifest.version) / "metrics.json").read_text())
     assert [epoch["number"] for epoch in told["epochs"]] == [1, 2, 3, 4]
+
+
+def test_a_disk_without_room_is_told_as_what_it_is(
+    model: TextClassifier,
+    encode: Callable[[int, int], Encoded],
+    stage: Stage,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(TrainingError, match="no room left"), told_when_full(tmp_path):
+        contrast(model, encode(24, 1), encode(24, 2), recipe(epochs=1), folder=tmp_path, stage=stage)

@@ -36,6 +36,7 @@ class Classification(TaskKind):
 
     main: ClassVar[Figure] = Figure("accuracy", "accuracy")
     tiles: ClassVar[tuple[Figure, ...]] = (main, Figure("macro F1", "macro_f1"))
+    gated: ClassVar[tuple[str, ...]] = ("accuracy", "macro_f1")
     rivals: ClassVar[tuple[Figure, ...]] = (
         Figure("Always the most frequent label", "majority_accuracy"),
         Figure("TF-IDF and logistic regression", "tfidf_accuracy"),

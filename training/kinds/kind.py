@@ -56,6 +56,7 @@ class TaskKind(ABC):
     main: ClassVar[Figure]  # what the artefact is compared by: with torch, with the baselines
     tiles: ClassVar[tuple[Figure, ...]]  # what the report shows first
     rivals: ClassVar[tuple[Figure, ...]]  # the baselines' main figures, the strongest last
+    gated: ClassVar[tuple[str, ...]]  # the figures for which [gate] may have a floor
     own_labels: ClassVar[bool] = True  # whether the manifest's labels are the task's words, worth telling
 
     def labels(self, dataset: Dataset) -> tuple[str, ...]:

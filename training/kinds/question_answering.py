@@ -63,6 +63,7 @@ class QuestionAnswering(TaskKind):
 
     main: ClassVar[Figure] = Figure("F1", "f1")
     tiles: ClassVar[tuple[Figure, ...]] = (main, Figure("exact match", "exact_match"))
+    gated: ClassVar[tuple[str, ...]] = ("f1", "exact_match")
     rivals: ClassVar[tuple[Figure, ...]] = (
         Figure("Never an answer", "no_answer_f1"),
         Figure("The sentence with most words of the question", "sentence_f1"),

@@ -55,6 +55,7 @@ class MultiLabel(TaskKind):
 
     main: ClassVar[Figure] = Figure("micro F1", "f1")
     tiles: ClassVar[tuple[Figure, ...]] = (main, Figure("macro F1", "macro_f1"), Figure("all labels right", "accuracy"))
+    gated: ClassVar[tuple[str, ...]] = ("f1", "macro_f1", "accuracy")
     rivals: ClassVar[tuple[Figure, ...]] = (
         Figure("Always the commonest labels", "majority_f1"),
         Figure("TF-IDF and logistic regression", "tfidf_f1"),

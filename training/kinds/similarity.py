@@ -50,6 +50,7 @@ class Similarity(TaskKind):
 
     main: ClassVar[Figure] = Figure("recall at 1", "recall_at_1")
     tiles: ClassVar[tuple[Figure, ...]] = (main, Figure("recall at 10", "recall_at_10"))
+    gated: ClassVar[tuple[str, ...]] = ("recall_at_1", "spearman")
     rivals: ClassVar[tuple[Figure, ...]] = (Figure("TF-IDF vectors", "tfidf_recall_at_1"),)
     own_labels: ClassVar[bool] = False
 
@@ -128,7 +129,7 @@ class Similarity(TaskKind):
             max(_NEAREST), vectors(queries.texts), queries.groups, vectors(corpus.texts), corpus.groups, same=same
         )
         figures = {f"recall_at_{count}": float(hits[:, :count].any(axis=1).mean()) for count in _NEAREST}
-        return _Nearness({**figures, "spearman": _rank_correlation(vectors, rows, seed)}, hits[:, 0])
+        return _Nearness({**figures, "spearman": _rank_correlation(vectors, rows, seed)}, hits[:, :1].any(axis=1))
 
     def floors(self, dataset: Dataset, measured: Measured) -> dict[str, float]:
         """The same by vectors of weighted words."""
@@ -150,6 +151,7 @@ class ScoredSimilarity(Similarity):
 
     main: ClassVar[Figure] = Figure("rank correlation (Spearman)", "spearman")
     tiles: ClassVar[tuple[Figure, ...]] = (main,)
+    gated: ClassVar[tuple[str, ...]] = ("spearman",)
     rivals: ClassVar[tuple[Figure, ...]] = (Figure("TF-IDF vectors", "tfidf_spearman"),)
 
     def _nearness(

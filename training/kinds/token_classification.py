@@ -58,6 +58,7 @@ class TokenClassification(TaskKind):
 
     main: ClassVar[Figure] = Figure("entity F1", "f1")
     tiles: ClassVar[tuple[Figure, ...]] = (main, Figure("precision", "precision"), Figure("recall", "recall"))
+    gated: ClassVar[tuple[str, ...]] = ("f1", "macro_f1")
     rivals: ClassVar[tuple[Figure, ...]] = (
         Figure("Never an entity", "majority_f1"),
         Figure("each word's usual tag", "lexicon_f1"),

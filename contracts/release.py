@@ -28,6 +28,10 @@ MANIFEST_FILE = "manifest.json"
 REQUIRED_FILES = (MODEL_FILE, TOKENIZER_FILE, REFERENCE_FILE)
 
 
+# Of one label there is nothing to tell.
+_SEVERAL_LABELS: tuple[Kind, ...] = ("classification", "token-classification", "question-answering")
+
+
 class FileEntry(Contract):
     """What a file of the release must be."""
 
@@ -117,6 +121,8 @@ class Manifest(Contract):
     def _labels_differ(self) -> Self:
         if len(set(self.labels)) != len(self.labels):
             raise ValueError("`labels` holds a label twice")
+        if self.kind in _SEVERAL_LABELS and len(self.labels) < 2:
+            raise ValueError(f"`labels` of a {self.kind} must be at least two")
         if self.thresholds is not None and len(self.thresholds) != len(self.labels):
             raise ValueError("`thresholds` must hold one for each of `labels`")
         return self

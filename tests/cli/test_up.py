@@ -21,6 +21,7 @@ SUPERVISE = """
 import signal, sys
 # Whoever runs these tests may ignore it, as nohup does.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from cli.up import Program, _supervise
 sys.exit(_supervise([Program("service", [sys.executable, "-c", sys.argv[1]])]))
 """

@@ -55,3 +55,8 @@ def test_each_target_installs_an_extra_and_only_training_holds_torch(requirement
         if re.search(r"^(torch|transformers|optimum)\b", "\n".join(found), re.M)
     }
     assert heavy == {"training"}
+
+
+def test_tasks_whose_texts_are_lemmatized_are_served_and_retrained() -> None:
+    given = [line.split() for line in re.findall(r"requirements\.py ([\w ]+) >", DOCKERFILE)]
+    assert sorted(extras[0] for extras in given if "lemmas" in extras) == ["service", "training"]

@@ -129,7 +129,8 @@ class Similarity(TaskKind):
             max(_NEAREST), vectors(queries.texts), queries.groups, vectors(corpus.texts), corpus.groups, same=same
         )
         figures = {f"recall_at_{count}": float(hits[:, :count].any(axis=1).mean()) for count in _NEAREST}
-        return _Nearness({**figures, "spearman": _rank_correlation(vectors, rows, seed)}, hits[:, :1].any(axis=1))
+        right = np.asarray(hits[:, :1].any(axis=1), dtype=np.bool_)
+        return _Nearness({**figures, "spearman": _rank_correlation(vectors, rows, seed)}, right)
 
     def floors(self, dataset: Dataset, measured: Measured) -> dict[str, float]:
         """The same by vectors of weighted words."""

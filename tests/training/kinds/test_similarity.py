@@ -135,6 +135,12 @@ def test_pairs_train_too(
     assert ("recall_at_1" in manifest.metrics) == (pairs == "matching")
 
 
+def test_a_text_with_no_other_to_be_near_is_not_right(spec: TaskSpec) -> None:
+    found = kind_of(spec)._nearness(lambda texts: np.ones((len(texts), 2)), labelled("a"), (), 0)
+    assert found.figures["recall_at_1"] == 0.0
+    assert found.right.tolist() == [False]
+
+
 def test_successors_are_refused(spec: TaskSpec) -> None:
     with pytest.raises(TrainingError, match="similarity"):
         kind_of(spec).answers(None, (), (), None)

@@ -112,7 +112,7 @@ class TrainSpec(Contract):
     lora: LoraSpec | None = Field(
         None, description="train low-rank additions alone, merged into the weights at the end"
     )
-    patience: int = Field(2, ge=1, description="epochs without a better validation accuracy before stopping")
+    patience: int = Field(2, ge=1, description="epochs without a better validation score before stopping")
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 where the CPU computes in it")
     seed: int = Field(13, ge=0, lt=2**32)
 

@@ -63,7 +63,7 @@ def train(spec: TaskSpec, epochs: int, rows: int | None) -> dict[str, float]:
         "samples": samples,
         "seconds": seconds,
         "samples_per_second": samples / seconds,
-        "validation_accuracy": max(epoch.validation_accuracy for epoch in found),
+        "validation_accuracy": max(epoch.validation_score for epoch in found),
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
 

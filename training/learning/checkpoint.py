@@ -21,7 +21,7 @@ from training.learning.lesson import Encoded, Epoch
 
 logger = logging.getLogger(__name__)
 
-_FORMAT = "1"
+_FORMAT = "2"
 
 
 @dataclass
@@ -94,10 +94,10 @@ def load_checkpoint(path: Path, mark: str) -> Checkpoint | None:
                 part, _, name = key.partition(" ")
                 parts[part][name] = opened.get_tensor(key)
         found = json.loads(about["position"])
-    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        position = Position([Epoch(**epoch) for epoch in found["epochs"]], found["losses"])
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         logger.warning("checkpoint %s is damaged (%s): training starts anew", path, error)
         return None
-    position = Position([Epoch(**epoch) for epoch in found["epochs"]], found["losses"])
     return Checkpoint(position, **parts)
 
 

@@ -160,7 +160,7 @@ class _Training:
         self.position.losses = []
         self._stage.line(
             f"epoch {number}/{self._recipe.epochs}: loss {epoch.train_loss:.3f}, validation loss "
-            f"{epoch.validation_loss:.3f}, {self._model.objective.score_name} {epoch.validation_accuracy:.4f}"
+            f"{epoch.validation_loss:.3f}, {self._model.objective.score_name} {epoch.validation_score:.4f}"
         )
         if best_epoch(self.position.epochs) is epoch:
             self.best = {name: value.detach().clone() for name, value in trained_weights(self._model).items()}

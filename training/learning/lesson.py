@@ -45,21 +45,21 @@ class Teacher:
 class Epoch:
     """One pass over the training texts, and what validation said afterwards.
 
-    `validation_accuracy` is the objective's score, whatever its name.
+    `validation_score` is the objective's, such as accuracy.
     """
 
     number: int
     train_loss: float
     validation_loss: float
-    validation_accuracy: float
+    validation_score: float
 
 
 def best_epoch(epochs: Sequence[Epoch]) -> Epoch:
-    """Of the highest validation accuracy, then of the lowest validation loss, then the earliest."""
-    return max(epochs, key=lambda epoch: (epoch.validation_accuracy, -epoch.validation_loss, -epoch.number))
+    """Of the highest validation score, then of the lowest validation loss, then the earliest."""
+    return max(epochs, key=lambda epoch: (epoch.validation_score, -epoch.validation_loss, -epoch.number))
 
 
 def epochs_without_gain(epochs: Sequence[Epoch]) -> int:
-    """Epochs since validation accuracy was last better than ever before."""
-    most = max(epoch.validation_accuracy for epoch in epochs)
-    return len(epochs) - next(epoch.number for epoch in epochs if epoch.validation_accuracy == most)
+    """Epochs since the validation score was last better than ever before."""
+    most = max(epoch.validation_score for epoch in epochs)
+    return len(epochs) - next(epoch.number for epoch in epochs if epoch.validation_score == most)

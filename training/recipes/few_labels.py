@@ -80,7 +80,7 @@ def contrast(
         epochs.append(epoch)
         stage.line(
             f"epoch {number}/{recipe.epochs}: contrastive loss {epoch.train_loss:.3f}, "
-            f"validation loss {epoch.validation_loss:.3f}, accuracy {epoch.validation_accuracy:.4f}"
+            f"validation loss {epoch.validation_loss:.3f}, accuracy {epoch.validation_score:.4f}"
         )
         if watch is not None:
             watch(epoch)

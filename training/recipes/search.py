@@ -116,7 +116,7 @@ class _Trials:
         self._progress.line(f"trial {trial.number}: {', '.join(f'{name} {value:g}' for name, value in chosen.items())}")
 
         def watch(epoch: Epoch) -> None:
-            trial.report(epoch.validation_accuracy, epoch.number)
+            trial.report(epoch.validation_score, epoch.number)
             if epoch.number < tried.train.epochs and trial.should_prune():
                 self._progress.line(f"trial {trial.number}: stopped after epoch {epoch.number}, others were better")
                 raise optuna.TrialPruned
@@ -135,7 +135,7 @@ class _Trials:
         trial.study.set_user_attr(_SCORE, learned.model.objective.score_name)
         best = best_epoch(learned.epochs)
         trial.set_user_attr("best_epoch", best.number)
-        return best.validation_accuracy
+        return best.validation_score
 
 
 def _open_study(folder: Path, spec: TaskSpec, base: BaseModel, dataset: Dataset) -> optuna.Study:

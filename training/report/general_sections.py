@@ -104,14 +104,14 @@ def training_sections(story: Story) -> list[Section]:
     learned = story.learned
     score_name = learned.model.objective.score_name
     epochs = [
-        Epoch(number, epoch.train_loss, epoch.validation_loss, epoch.validation_accuracy)
+        Epoch(number, epoch.train_loss, epoch.validation_loss, epoch.validation_score)
         for number, epoch in enumerate([*learned.epochs, *learned.recovery], start=1)
     ]
     losses = [
         Series("validation", "first", [(e.number, e.validation_loss) for e in epochs]),
         Series("training", "second", [(e.number, e.train_loss) for e in epochs]),
     ]
-    scores = [Series(f"validation {score_name}", "first", [(e.number, e.validation_accuracy) for e in epochs])]
+    scores = [Series(f"validation {score_name}", "first", [(e.number, e.validation_score) for e in epochs])]
     kept = (
         f"Pruned after epoch {len(learned.epochs)}, then recovered." if learned.recovery else "The best epoch is kept."
     )

@@ -80,9 +80,7 @@ def learned(model: Network, train: Encoded, validation: Encoded, folder: Path) -
     recipe = TrainSpec(epochs=5, batch_size=16, learning_rate=4e-3, patience=5, seed=1)
     stage = Stage(Console(file=io.StringIO()), None, None)
     freeze_layers(model, embeddings=False, layers=0)
-    return max(
-        one.validation_accuracy for one in fine_tune(model, train, validation, recipe, folder=folder, stage=stage)
-    )
+    return max(one.validation_score for one in fine_tune(model, train, validation, recipe, folder=folder, stage=stage))
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -52,6 +52,14 @@ def test_a_damaged_one_is_as_none(tmp_path: Path, keep: int) -> None:
     assert load_checkpoint(path, "mark") is None
 
 
+def test_one_whose_position_says_other_things_is_as_none(tmp_path: Path) -> None:
+    path = tmp_path / "one.safetensors"
+    save_checkpoint(path, checkpoint(), "mark")
+    # Of the same length, as the file says how long its head is.
+    path.write_bytes(path.read_bytes().replace(b"train_loss", b"other_loss"))
+    assert load_checkpoint(path, "mark") is None
+
+
 def test_that_of_another_training_is_as_none(tmp_path: Path) -> None:
     path = tmp_path / "one.safetensors"
     save_checkpoint(path, checkpoint(), "mark")

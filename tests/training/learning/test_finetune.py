@@ -40,7 +40,7 @@ def test_the_best_epoch_is_kept_and_patience_ends_the_rest(
 ) -> None:
     validation = encode(60, 2)
     epochs = fine_tune(model, encode(200, 1), validation, recipe(epochs=30, patience=2), folder=tmp_path, stage=stage)
-    accuracies = [epoch.validation_accuracy for epoch in epochs]
+    accuracies = [epoch.validation_score for epoch in epochs]
     assert len(epochs) < 30
     first_best = accuracies.index(max(accuracies))
     assert len(epochs) == first_best + 3
@@ -94,7 +94,7 @@ def test_pruning_makes_the_graph_smaller_and_recovery_wins_accuracy_back(
     saved = (tmp_path / "whole.onnx").stat().st_size - (tmp_path / "pruned.onnx").stat().st_size
     # One whole layer (attention 4 x 32 x 32, feed-forward 2 x 32 x 64) and half of the other's feed-forward part.
     assert saved > 4 * (4 * 32 * 32 + 2 * 32 * 64 + 2 * 32 * 32) * 0.95
-    assert recovered[-1].validation_accuracy > 0.8
+    assert recovered[-1].validation_score > 0.8
 
 
 def test_the_least_needed_layer_goes(model: TextClassifier, encode, stage: Stage, tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_it_learns_from_a_few_texts_a_label(
     assert epochs[-1].train_loss < epochs[0].train_loss
     # The epoch that is kept is that of the lowest validation loss, head and encoder alike.
     best = min(epochs, key=lambda epoch: epoch.validation_loss)
-    assert accuracy(model, validation) == pytest.approx(best.validation_accuracy)
+    assert accuracy(model, validation) == pytest.approx(best.validation_score)
     assert not model.training
     assert not list(tmp_path.glob("*.safetensors"))
 

@@ -95,7 +95,7 @@ def test_a_study_finds_settings_that_train_as_the_trial_did(home: Home, spec: Ta
     )
     manifest = train(home, settings)
     epochs = json.loads((home.release("support", manifest.version) / "metrics.json").read_text())["epochs"]
-    assert max(epoch["validation_accuracy"] for epoch in epochs) == pytest.approx(best.value)
+    assert max(epoch["validation_score"] for epoch in epochs) == pytest.approx(best.value)
     report = (home.release("support", manifest.version) / "report.html").read_text()
     assert f"The settings are those of trial {best.number} of 4" in report
     assert study_section(home, spec) is None

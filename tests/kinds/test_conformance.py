@@ -107,7 +107,7 @@ def test_empty_and_over_long_texts_are_answered(trained, served: LoadedRelease) 
     assert read[2].length > most
 
 
-def test_empty_rows_can_be_learned_from(trained, network_of: Callable[..., Any]) -> None:
+def test_over_long_rows_are_cut_for_learning(trained, network_of: Callable[..., Any]) -> None:
     row = trained.dataset.test[0]
     tokenizer = Tokenizer.from_file(str(trained.folder / TOKENIZER_FILE))
     long: list[Row] = [row, _longer(row)]

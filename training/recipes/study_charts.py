@@ -57,11 +57,11 @@ def _frame(tried: Sequence[Tried], at: Callable[[Tried], float]) -> Frame:
     xs = [at(one) for one in tried]
     # What never learned anything would press all others into one line.
     ys = sorted(one.value for one in tried if one.value is not None)
-    low = max(0.0, min(ys[len(ys) // 4], ys[-1] - 0.02) - 0.02)
+    low = math.floor(max(0.0, min(ys[len(ys) // 4], ys[-1] - 0.02) - 0.02) * 50) / 50
+    high = min(1.0, math.ceil(ys[-1] * 50) / 50 + 0.02)
     margin = (max(xs) - min(xs)) * 0.04 or 0.5
-    return Frame(
-        min(xs) - margin, max(xs) + margin, math.floor(low * 50) / 50, min(1.0, math.ceil(ys[-1] * 50) / 50 + 0.02)
-    )
+    # Rank correlations may all be below 0, where nothing was learned.
+    return Frame(min(xs) - margin, max(xs) + margin, low, max(high, low + 0.02))
 
 
 def _dots(tried: Sequence[Tried], frame: Frame, at: Callable[[Tried], float], score: str) -> list[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import floor
 
 from markupsafe import escape
 
@@ -34,7 +35,7 @@ def line_chart(series: Sequence[Series], *, x_label: str, percent: bool) -> str:
     highest = max(y for _, y in points)
     lowest = min(y for _, y in points)
     top = 1.0 if percent else _nice(highest)
-    bottom = min(0.8, int(lowest * 5) / 5) if percent else 0.0  # fifths, so that quarters of the rest are round
+    bottom = min(0.8, floor(lowest * 5) / 5) if percent else 0.0  # fifths, so that quarters of the rest are round
     wide = 0.5 if xs[0] == xs[-1] else 0.0
     frame = Frame(xs[0] - wide, xs[-1] + wide, bottom, top)
     parts = [grid(frame, percent=percent)]

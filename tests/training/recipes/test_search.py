@@ -198,6 +198,8 @@ def test_the_page_escapes_and_copes_with_little() -> None:
     assert "<b>F1" not in page
     assert "# &lt;i&gt;" in page
     assert "None is complete" in study_html("support", "accuracy", [], "")
+    worse = Tried(0, "complete", -0.02, {"epochs": 2}, (-0.02,), 1.0)
+    assert "<svg" in study_html("support", "rank correlation", [worse], "")
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from training.evaluation.proportions import Interval
 from training.report.charts import Series, curve_chart, line_chart
 from training.report.forest import Estimated, forest_plot
 from training.report.heatmap import MOST_LABELS, confusion_heatmap
+from training.report.svg import BOTTOM, HEIGHT
 
 share = st.floats(-1, 1)
 
@@ -59,3 +60,11 @@ def test_curves_are_all_drawn_and_named(made_up: Callable, elements_of: Callable
 def test_one_epoch_is_a_line_chart_too(elements_of: Callable) -> None:
     picture = line_chart([Series("a & b", "first", [(1, 0.5)])], x_label="epoch", percent=True)
     assert {"polyline", "circle"} <= elements_of(picture)
+
+
+@given(st.lists(share, min_size=1, max_size=8))
+def test_scores_below_nothing_stay_within_the_picture(scores: list[float]) -> None:
+    points = [(float(epoch), score) for epoch, score in enumerate(scores, start=1)]
+    picture = line_chart([Series("rank correlation", "first", points)], x_label="epoch", percent=True)
+    for y in re.findall(r' cy="([^"]+)"', picture):
+        assert 0 <= float(y) <= HEIGHT - BOTTOM + 0.1

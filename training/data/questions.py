@@ -160,7 +160,8 @@ def _row(record: Record, data: DataSpec, problems: Problems) -> QuestionRow | No
             record.line, f"{where}is_impossible is false, and there is no answer.", "Add the answer, or write true."
         )
         return None
-    row = question_row(identifier, question.strip(), context, answers, problems.source, record.line)
+    # On one line with single spaces, as the service asks it.
+    row = question_row(identifier, " ".join(question.split()), context, answers, problems.source, record.line)
     return Extras.of(data).add(row, record, problems)
 
 

@@ -57,6 +57,10 @@ class TestQuestions:
         assert rows[2].answers == (Answer("Rome", 17), Answer("Rome", 32))
         assert rows[0].answers[0].end == 21
 
+    def test_a_question_is_read_as_the_service_asks_it(self, write: Write) -> None:
+        path = write("a.jsonl", lines(question(question=" Where  was\nÜnal\tborn? ")))
+        assert read_questions(str(path), spec(path))[0].question == "Where was Ünal born?"
+
     @pytest.mark.parametrize("indent", [None, 1])
     def test_squad_files_of_both_versions(self, write: Write, indent: int | None) -> None:
         given = [{"text": "Rome", "answer_start": 17}]

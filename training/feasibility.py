@@ -57,6 +57,10 @@ def _check_in_use(spec: TaskSpec) -> None:
             "token-classification",
         ),
         "`tag_names` in [data]": (bool(data.tag_names) and spec.kind != "token-classification", "token-classification"),
+        "`slice_columns` in [data]": (
+            bool(data.slice_columns) and spec.kind == "similarity",
+            "kinds whose answers are right or wrong",
+        ),
         "`sampling` in [data]": (data.sampling != "none" and pairs, "rows with labels or answers"),
         "[train.contrastive]": (
             train.contrastive != ContrastiveSpec() and not contrastive,

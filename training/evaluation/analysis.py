@@ -94,13 +94,13 @@ def analyse(
             with_texts=spec.limits.log_text,
         ),
         sensitivity=measure_sensitivity(texts, test.truth, given, answer, seed=spec.train.seed),
-        slices=judge_slices(properties_of(test.rows, test.outputs, spec), right),
+        slices=judge_slices(properties_of(test.rows, test.outputs.tokenized.lengths, spec.model.max_tokens), right),
     )
 
 
-def properties_of(rows: Sequence[Row], outputs: Outputs, spec: TaskSpec) -> dict[str, list[str]]:
-    """By what the [n] rows are sliced: length, script, language, and the task's own columns."""
-    found = by_length(outputs.tokenized.lengths, spec.model.max_tokens)
+def properties_of(rows: Sequence[Row], lengths: Integers, most: int) -> dict[str, list[str]]:
+    """By what the [n] rows are sliced: length in tokens (of which `most` are read), script, language, own columns."""
+    found = by_length(lengths, most)
     found["script"] = [script_of(row.text) for row in rows]
     found["language"] = language_of_each(row.text for row in rows)
     extra = [dict(row.extra) for row in rows]

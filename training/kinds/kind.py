@@ -43,6 +43,7 @@ class Measured:
     details: Mapping[str, object] = field(default_factory=dict)  # for metrics.json, as JSON has it
     evaluation: Evaluation | None = None  # where a text has one label
     analysis: Analysis | None = None  # mistakes, sensitivity, slices
+    warnings: tuple[str, ...] = ()  # where there is no analysis: what somebody should know before using the release
     sections: tuple[Section, ...] = ()  # what else the report shows
     answers: Sequence[Sequence[str]] = ()  # to the test rows, where the baselines are compared answer by answer
     thresholds: tuple[float, ...] | None = None  # by label, where a text has several

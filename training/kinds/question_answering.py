@@ -27,6 +27,7 @@ from training.kinds.answer_metrics import (
     score_answer,
 )
 from training.kinds.kind import Figure, Measured, TaskKind
+from training.kinds.parts import parts_of
 from training.kinds.question_rows import ReadOutputs, answer_rows, read_rows, torch_spans
 from training.kinds.sentence_baseline import nearest_sentence
 from training.kinds.span_objective import SPANS, span_targets
@@ -117,6 +118,14 @@ class QuestionAnswering(TaskKind):
         judged = _judge(test.spans, parts[2], threshold)
         original = _judge(torch_spans(model, test.read[:_FP32_ROWS]), parts[2][:_FP32_ROWS], threshold)
         same = _judge(test.spans[:_FP32_ROWS], parts[2][:_FP32_ROWS], threshold)
+        lengths = np.array([one.length for one in test.read], dtype=np.int64)
+        sliced = parts_of(
+            dataset.test,
+            lengths,
+            judged.exact,
+            most=int(lengths.max()),  # windows read all of a context
+            means="A question is right when its answer is one of the true ones, exactly.",
+        )
         return Measured(
             figures=_figures(judged, parts[2])
             | {
@@ -134,7 +143,10 @@ class QuestionAnswering(TaskKind):
                 spec.train.seed,
             ),
             rows=len(parts[2]),
-            details={"null_threshold": threshold, "windows": sum(len(one.windows) for one in test.read)},
+            details={"null_threshold": threshold, "windows": sum(len(one.windows) for one in test.read)}
+            | dict(sliced.details),
+            warnings=sliced.warnings,
+            sections=sliced.sections,
             null_threshold=threshold,
         )
 

@@ -26,6 +26,7 @@ from training.evaluation.several_floors import commonest_labels, tfidf_labels, t
 from training.evaluation.thresholds import choose_thresholds
 from training.kinds.held_out import HeldOut, held_out_reference, outcomes_of
 from training.kinds.kind import Figure, Measured, TaskKind
+from training.kinds.parts import parts_of
 from training.learning.base_model import BaseModel
 from training.learning.classifier import TextClassifier, build_classifier, torch_logits
 from training.learning.finetune import Encoded
@@ -104,6 +105,13 @@ class MultiLabel(TaskKind):
         told = score_labels(labels, thresholds, given[1], truth[1])
         hits, answers, wanted_labels = _counts(given[1], truth[1]).sum(axis=0, dtype=np.float64)
         f1 = _f1(given[1], truth[1])
+        sliced = parts_of(
+            dataset.test,
+            outputs[1].tokenized.lengths,
+            (given[1] == truth[1]).all(axis=1),
+            most=spec.model.max_tokens,
+            means="A text is right when all its labels are, and no others were given.",
+        )
         return Measured(
             figures={
                 "f1": f1,
@@ -122,8 +130,9 @@ class MultiLabel(TaskKind):
             temperature=temperature,
             reference=held_out_reference(parts, outcomes, fit_projection(training.embeddings), seed=seed),
             rows=len(dataset.test),
-            details={"labels": [asdict(one) for one in told]},
-            sections=(_section(told),),
+            details={"labels": [asdict(one) for one in told], **sliced.details},
+            warnings=sliced.warnings,
+            sections=(_section(told), *sliced.sections),
             thresholds=thresholds,
             outcomes=outcomes,
             answers=[[name for name, has in zip(labels, row, strict=True) if has] for row in given[1]],

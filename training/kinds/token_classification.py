@@ -24,6 +24,7 @@ from training.evaluation.lexicon import lexicon_tags
 from training.evaluation.reference import fit_projection
 from training.kinds.held_out import HeldOut, held_out_reference, outcomes_of
 from training.kinds.kind import Figure, Measured, TaskKind
+from training.kinds.parts import parts_of
 from training.kinds.token_rows import (
     TaggedOutputs,
     piece_labels,
@@ -118,6 +119,13 @@ class TokenClassification(TaskKind):
             for part, entities, truth, answer in zip(outputs, found, wanted, given, strict=True)
         ]
         outcomes = outcomes_of([label for part in parts for label in part.labels])
+        sliced = parts_of(
+            dataset.test,
+            parts[1].tokenized.lengths,
+            parts[1].correct,
+            most=spec.model.max_tokens,
+            means="A text is right when every tag in it is.",
+        )
         return Measured(
             figures={
                 "f1": scores.micro.f1,
@@ -134,8 +142,10 @@ class TokenClassification(TaskKind):
             temperature=temperature,
             reference=held_out_reference(parts, outcomes, fit_projection(training.embeddings), seed=spec.train.seed),
             rows=len(held_out[1]),
-            details={"entities": [asdict(one) for one in scores.types], "test_entities": scores.micro.entities},
-            sections=(_section(scores),),
+            details={"entities": [asdict(one) for one in scores.types], "test_entities": scores.micro.entities}
+            | dict(sliced.details),
+            warnings=sliced.warnings,
+            sections=(_section(scores), *sliced.sections),
             outcomes=outcomes,
             answers=[list(one) for one in given[1]],
         )

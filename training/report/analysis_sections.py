@@ -36,10 +36,11 @@ _VERDICTS: dict[str, tuple[str, Tone]] = {
 
 def analysis_sections(found: Analysis) -> list[Section]:
     """What to look at, and where to be careful."""
-    return [*_slices(found.slices), _sensitivity(found.sensitivity), *_errors(found.errors)]
+    return [*slice_sections(found.slices), _sensitivity(found.sensitivity), *_errors(found.errors)]
 
 
-def _slices(found: Sequence[Slice]) -> list[Section]:
+def slice_sections(found: Sequence[Slice]) -> list[Section]:
+    """How each part of the data fares; nothing where no property has two values."""
     if not found:
         return []
     lines = [

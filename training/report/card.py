@@ -150,7 +150,7 @@ def _limits(story: Story) -> str:
     analysis, evaluation = story.measured.analysis, story.measured.evaluation
     untested = [score.label for score in evaluation.labels if not score.rows] if evaluation else []
     told = [
-        *(analysis.warnings if analysis else ()),
+        *(analysis.warnings if analysis else story.measured.warnings),
         *([f"Labels that no test row has: {', '.join(untested)}."] if untested else []),
         *([_CLOSED_WORLD] if evaluation else []),
     ]

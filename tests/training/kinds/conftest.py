@@ -24,7 +24,8 @@ def question(rng: random.Random, number: int) -> dict[str, Any]:
     if rng.random() < 0.75:
         words[place] = rng.choice(VALUES)
         answers = {"text": [words[place]], "answer_start": [len("".join(f"{word} " for word in words[:place]))]}
-    return {"id": str(number), "question": "i need ?", "context": f"{' '.join(words)} {number}", "answers": answers}
+    context, source = f"{' '.join(words)} {number}", ("mail", "chat")[number % 2]
+    return {"id": str(number), "question": "i need ?", "context": context, "answers": answers, "source": source}
 
 
 @pytest.fixture(scope="session")

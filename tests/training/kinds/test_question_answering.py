@@ -28,7 +28,8 @@ from training.pipeline import train
 @pytest.fixture(scope="session")
 def spec(questions_file: Path, kind_spec: Callable[..., TaskSpec]) -> TaskSpec:
     # Windows so short that every context takes two of them.
-    return kind_spec("question-answering", DataSpec(path=str(questions_file)), epochs=4, max_tokens=16, stride=6)
+    data = DataSpec(path=str(questions_file), slice_columns=("source",))
+    return kind_spec("question-answering", data, epochs=4, max_tokens=16, stride=6)
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +48,14 @@ def test_a_release_of_answers_is_published(answered: tuple[Home, Manifest]) -> N
     folder = home.release(manifest.task, manifest.version)
     found = json.loads((folder / METRICS_FILE).read_text())
     assert found["null_threshold"] == manifest.null_threshold
-    assert "exact match" in (folder / REPORT_FILE).read_text()
+    report = (folder / REPORT_FILE).read_text()
+    assert "exact match" in report
+    # The task's own parts of the data, each with how much of it is answered exactly right.
+    slices = {one["value"]: one for one in found["slices"] if one["property"] == "source"}
+    assert set(slices) == {"mail", "chat"}
+    exact = sum(one["accuracy"] * one["rows"] for one in slices.values()) / 60
+    assert exact == pytest.approx(manifest.metrics["exact_match"])
+    assert "when its answer is one of the true ones, exactly" in report
 
 
 def test_the_figures_are_those_of_the_published_artefact(answered: tuple[Home, Manifest], spec: TaskSpec) -> None:

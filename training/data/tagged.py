@@ -9,6 +9,7 @@ from typing import Any
 
 from contracts.errors import DataError
 from contracts.task import DataSpec
+from contracts.words import word_offsets
 from training.data.bio import OUTSIDE, Span, as_bio2, first_break, spans_of, tags_of
 from training.data.columns import Columns
 from training.data.conll import SUFFIXES as CONLL_SUFFIXES
@@ -17,7 +18,6 @@ from training.data.extras import Extras
 from training.data.records import problems_of, read_records
 from training.data.rows import Problems, Record, Row, kind_of, label_of, shorten, text_of
 from training.data.spans import read_spans
-from training.data.words import word_offsets
 
 Offsets = tuple[tuple[int, int], ...]
 

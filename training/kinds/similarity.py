@@ -21,12 +21,13 @@ from training.data.pairs import PairRow
 from training.data.rows import Row
 from training.evaluation.baselines import WORD
 from training.evaluation.reference import MAX_ROWS, fit_projection
-from training.kinds.embedder import Embedder, torch_embeddings
+from training.kinds.embedder import Embedder
 from training.kinds.kind import Figure, Measured, TaskKind
 from training.kinds.nearness import Vectors, nearest_hits, spearman
 from training.kinds.text_pairs import grouped, pairs_of, scored
 from training.kinds.vector_objectives import MATCHES, SCORED_PAIRS
 from training.learning.base_model import BaseModel
+from training.learning.classifier import torch_outputs
 from training.learning.finetune import Encoded
 from training.learning.network import Network, load_encoder
 from training.progress import Stage
@@ -102,8 +103,7 @@ class Similarity(TaskKind):
         }
         told = self._nearness(_lookup(known), dataset.test, dataset.train[:_CORPUS_ROWS], seed)
         checked = self._nearness(_lookup(known), dataset.validation, dataset.train[:_CORPUS_ROWS], seed)
-        own = torch_embeddings(model, tokenized[2].ids)
-        stage.advance(len(own))
+        own = np.stack(torch_outputs(model, tokenized[2].ids, "embedding", advance=stage.advance))
         original = self._nearness(_lookup(dict(zip(texts[2], own, strict=True))), dataset.test, (), seed)
         alone = self._nearness(_lookup(known), dataset.test, (), seed)
         main = self.main.name

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from contracts.errors import DataError
 from contracts.task import DataSpec
+from contracts.words import word_offsets
 from training.data.bio import Span, as_bio2, first_break, spans_of, tags_of
 from training.data.rows import Row, rows_of
 from training.data.tagged import TaggedRow, read_tagged
-from training.data.words import word_offsets
 
 Write = Callable[[str, str], Path]
 

@@ -13,11 +13,11 @@ from transformers import AutoConfig, AutoModel
 from training.artefact.export import check_agreement, export_onnx
 from training.artefact.onnx_artefact import Artefact
 from training.artefact.quantize import quantize
-from training.kinds.embedder import Embedder, torch_embeddings
+from training.kinds.embedder import Embedder
 from training.kinds.span_objective import SPANS
 from training.kinds.vector_objectives import MATCHES
 from training.learning.base_model import ENCODERS
-from training.learning.classifier import TokenClassifier
+from training.learning.classifier import TokenClassifier, torch_outputs
 
 SMALL = {
     "vocab_size": 60,
@@ -84,5 +84,7 @@ def test_vectors(architecture: str, tmp_path: Path, tiny_base: Path) -> None:
     ids, _ = rows(7)
     assert check_agreement(model, artefact, ids) < 1e-4
     together = np.stack(artefact.run_rows(ids, batch=3)["embedding"])
-    np.testing.assert_allclose(together, torch_embeddings(model, ids, batch=4), atol=1e-4)
+    np.testing.assert_allclose(
+        together, torch_outputs(model, ids, "embedding", advance=lambda _: None, batch=4), atol=1e-4
+    )
     np.testing.assert_allclose(together, np.stack(alone(artefact, ids)), atol=1e-5)

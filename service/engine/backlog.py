@@ -115,7 +115,7 @@ class Backlog:
         alone = not busy and self.texts == 1
         # More texts than tokens are never taken; a long queue is not looked through.
         lengths = [len(one.ids) for one in queue[: self.batch_tokens]]
-        runs = form_turn(lengths, self.batch_tokens, self.lanes)
+        runs = form_turn(lengths, self.batch_tokens, self.lanes, release.run_overhead)
         turn = [Batch(release, [queue[position] for position in run], alone) for run in runs]
         taken = sum(map(len, runs))
         self._account(release, taken, sum(lengths[:taken]))

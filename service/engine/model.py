@@ -23,14 +23,16 @@ from contracts.release_store import verify_release
 from service.engine.background import in_background
 from service.engine.encoding import EncodedText, TextEncoder, segments_of
 from service.engine.heads import Floats, head_of
+from service.engine.run_cost import RunCost, measure, measure_wide
 from service.engine.settled import RowOutput, Settled
 from service.errors import KindUnsupportedError, ModelOutputError
 
 _runtime: Any = onnxruntime  # its type information does not say what the package exports
 
-_WARM_UP_TEXT = "a text to warm up with"
+_WARM_UP_TEXT = "a text to warm up with, as long as many are: twelve words"
 _PAUSE_SECONDS = 0.1
-_TIMED_RUNS = 5
+_ALIKE = 0.02
+_LONGEST_TIMED = 256
 # Two switches of threads and their wait for the interpreter cost some 0.2 ms.
 _SHORT_SECONDS = 0.0025
 
@@ -64,24 +66,39 @@ class LoadedRelease:
         self._session = session
         self._wide_session = wide_session
         self._reference = reference
-        self._token_seconds = math.inf  # of a run on one core, once it was measured
+        self.cost = RunCost(math.inf)  # of a run on one core, once it was measured
 
     @property
     def hidden(self) -> int:
         """How long an embedding is."""
         return int(self._reference.projection_mean.shape[0])
 
-    def measure_speed(self) -> None:
-        """Time some runs on one core; the fastest counts, as the machine may have other work just now."""
-        rows = [one.ids for one in self.encode([_WARM_UP_TEXT])]
-        for _ in range(_TIMED_RUNS):
+    def measure_cost(self) -> None:
+        """Time some runs, on one core and on all."""
+        row = self.encode([_WARM_UP_TEXT])[0].ids
+
+        def run(rows: list[list[int]], all_cores: bool = False) -> float:
             started = time.perf_counter()
-            self.predict(rows)
-            self._token_seconds = min(self._token_seconds, (time.perf_counter() - started) / len(rows[0]))
+            self.predict(rows, all_cores=all_cores)
+            return time.perf_counter() - started
+
+        self.cost = measure(lambda texts: run([row] * texts), len(row))
+        if self._wide_session is not self._session:
+            most = min(_LONGEST_TIMED, self.manifest.max_tokens)
+            self.cost = measure_wide(self.cost, lambda tokens, wide: run([[row[1]] * tokens], wide), most)
+
+    @property
+    def run_overhead(self) -> float:
+        """What a session run costs beside its tokens, in tokens."""
+        return self.cost.overhead
 
     def is_short(self, tokens: int) -> bool:
         """Whether a run over one text of that many tokens is over before handing it to a thread would pay."""
-        return tokens * self._token_seconds <= _SHORT_SECONDS
+        return self.cost.seconds(tokens) <= _SHORT_SECONDS
+
+    def is_wide(self, tokens: int) -> bool:
+        """Whether all cores answer one text of that many tokens clearly sooner than one does."""
+        return tokens >= self.cost.wide_from
 
     def encode(self, texts: Sequence[str]) -> list[EncodedText]:
         """Tokenize; texts above max_tokens are cut, their closing special token kept, and contexts read in windows."""
@@ -206,7 +223,11 @@ def load_release(
         for texts in ([_WARM_UP_TEXT], [_WARM_UP_TEXT, _WARM_UP_TEXT * 3]):
             for all_cores in (False, True):
                 release.predict([encoded.ids for encoded in release.encode(texts)], all_cores=all_cores)
-        release.measure_speed()
+        alike = _alike(manifest, serving) if gently else None
+        if alike is None:
+            release.measure_cost()
+        else:
+            release.cost = alike.cost
         # A tokenizer that knows more tokens than the model has rows would fail on some text, some day.
         release.predict([[encoder.last_token]])
     except (KeyboardInterrupt, SystemExit):
@@ -226,6 +247,15 @@ def _encoder(folder: Path, manifest: Manifest, serving: Sequence[LoadedRelease])
         if same and release.manifest.max_tokens == manifest.max_tokens:
             return release.encoder
     return TextEncoder(Tokenizer.from_file(str(folder / TOKENIZER_FILE)), manifest.max_tokens)
+
+
+def _alike(manifest: Manifest, serving: Sequence[LoadedRelease]) -> LoadedRelease | None:
+    """A release whose network is as large: what its runs cost need not be measured anew, in the midst of traffic."""
+    size = manifest.files[MODEL_FILE].size
+    for release in serving:
+        if abs(release.manifest.files[MODEL_FILE].size - size) <= _ALIKE * size:
+            return release
+    return None
 
 
 def _session(path: Path, threads: int) -> Any:

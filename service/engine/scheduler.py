@@ -36,6 +36,8 @@ _MAX_RETRY_AFTER = 60
 # most are answered long before, and pay nothing for it.
 _SWEEP_SECONDS = 0.05
 _PATIENCE_SECONDS = 1.0
+# Turns of the loop in which what was read while it ran a text comes to the scheduler.
+_TURNS = 5
 # Few texts have fewer tokens: where not even these fit, a text is refused before it is tokenized.
 _FEW_TOKENS = 8
 
@@ -55,6 +57,7 @@ class Scheduler:
         self._busy = 0
         self._stopping = False
         self._waking = False
+        self._turns = 0  # of the loop, until whoever comes cannot have come while it ran a text
         self._told: deque[Callable[[], None]] = deque()
         self._telling = False
         self._rate = _FIRST_RATE * lanes
@@ -153,8 +156,9 @@ class Scheduler:
         self._waking = False
         with self._lock:
             # A short text that came alone is run here: it is answered before a lane would have begun. Whatever comes
-            # meanwhile is read together afterwards, and goes to the lanes.
-            here = not self._busy and self._backlog.lone_text_is_short()
+            # meanwhile is read together afterwards, and goes to the lanes: were it run here too, callers that come two
+            # at a time would have one core between them for ever.
+            here = not (self._busy or self._turns) and self._backlog.lone_text_is_short()
             turn = self._backlog.take(busy=0) if here else []
             if turn:
                 self._busy += 1
@@ -163,11 +167,18 @@ class Scheduler:
         for batch in turn:
             self._run(batch, operator.call)
         if turn:
+            self._turns = _TURNS
+            self._turn()
             with self._lock:
                 self._busy -= 1
                 if self._shadows:
                     # A lane that was told of them meanwhile found this busy and went to sleep again.
                     self._work.notify()
+
+    def _turn(self) -> None:
+        self._turns -= 1
+        if self._turns:
+            asyncio.get_running_loop().call_soon(self._turn)
 
     def _sweep(self) -> None:
         """Drop what nobody waits for any more, and begin to ask after callers that have waited long."""

@@ -10,9 +10,8 @@ def outcomes_of(batch: Batch) -> list[Placed | Exception]:
     """What became of each text. Where a run fails, each text is tried alone: one must not spoil its neighbours."""
     release = batch.release
     try:
-        output = release.predict(
-            [one.ids for one in batch.texts], all_cores=batch.alone and not release.is_short(len(batch.texts[-1].ids))
-        )
+        rows = [one.ids for one in batch.texts]
+        output = release.predict(rows, all_cores=batch.alone and release.is_wide(len(rows[-1])))
         return [Placed(output, row) for row in range(len(batch.texts))]
     except ModelOutputError as error:
         if len(batch.texts) == 1:

@@ -19,6 +19,7 @@ class Release:
 
     task: str
     version: str
+    run_overhead: float = 4.0
 
 
 RELEASES = [Release("support", "0001"), Release("support", "0002"), Release("orders", "0001"), Release("spam", "0001")]

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
+import uvloop
 
 from contracts.home import Home
 from contracts.release import Manifest
+from service.engine.backlog import Ticket
 from service.engine.model import BatchOutput, LoadedRelease, load_release
 from service.engine.scheduler import Scheduler
 from service.errors import ModelOutputError, QueueFullError, StoppingError
@@ -162,7 +165,7 @@ def test_a_flooded_task_refuses_its_own_callers_and_keeps_no_other_waiting(
 def test_a_short_text_alone_is_run_where_it_is_and_all_else_by_lanes(
     scheduler: Callable[..., Scheduler], release: LoadedRelease
 ) -> None:
-    short, long = release.encode(["invoice please", "invoice " * 30])
+    short, middling, long = release.encode(["invoice please", "invoice " * 15, "invoice " * 30])
     threads: list[str] = []
     predict = release.predict
 
@@ -172,13 +175,56 @@ def test_a_short_text_alone_is_run_where_it_is_and_all_else_by_lanes(
 
     release.predict = noted
     release.is_short = lambda tokens: tokens <= len(short.ids)
+    release.is_wide = lambda tokens: tokens > len(middling.ids)
 
     async def run() -> None:
         running = scheduler()
         await running.predict(release, [short])
+        await running.predict(release, [middling])
         await running.predict(release, [long])
         await asyncio.gather(running.predict(release, [short]), running.predict(release, [short]))
         await running.stop()
 
     asyncio.run(run())
-    assert threads == ["MainThread False", "lane True", "lane False"]
+    assert threads == ["MainThread False", "lane False", "lane True", "lane False"]
+
+
+def test_who_comes_while_a_text_is_run_where_it_is_gets_a_lane(
+    scheduler: Callable[..., Scheduler], release: LoadedRelease
+) -> None:
+    (short,) = release.encode(["invoice please"])
+    threads: list[str] = []
+    predict = release.predict
+    read_end, write_end = socket.socketpair()
+
+    def noted(rows: Sequence[list[int]], *, all_cores: bool = False) -> BatchOutput:
+        threads.append(threading.current_thread().name.partition("-")[0])
+        if len(threads) == 1:
+            write_end.send(b"another request")
+        return predict(rows, all_cores=all_cores)
+
+    release.predict = noted
+    release.is_short = lambda _: True
+
+    async def run() -> None:
+        running = scheduler()
+        loop = asyncio.get_running_loop()
+        asked: asyncio.Future[asyncio.Task[Ticket]] = loop.create_future()
+
+        def ask() -> None:
+            loop.remove_reader(read_end)
+            asked.set_result(loop.create_task(running.predict(release, [short])))
+
+        loop.add_reader(read_end, ask)
+        await running.predict(release, [short])
+        await (await asked)
+        await asyncio.sleep(0.05)
+        await running.predict(release, [short])
+        await running.stop()
+
+    with read_end, write_end:
+        asyncio.run(run())
+        assert threads == ["MainThread", "lane", "MainThread"]
+        threads.clear()
+        uvloop.run(run())
+        assert threads == ["MainThread", "lane", "MainThread"]

@@ -6,6 +6,7 @@ import logging
 import platform
 from pathlib import Path
 
+import onnx
 from optimum.onnxruntime.configuration import AutoQuantizationConfig, QuantizationConfig
 from optimum.onnxruntime.quantization import ORTQuantizer
 from optimum.utils import logging as optimum_logging
@@ -32,15 +33,22 @@ def this_machine() -> str:
 
 
 def quantize(source: Path, target: Path, config: PretrainedConfig, scheme: str) -> None:
-    """int8 weights per channel, activations quantized as they come. `target` is in the source's folder or another."""
+    """int8 weights per channel, activations quantized as they come. `target` is in the source's folder or another.
+
+    Products of two activations (attention) stay in float: they hold no weights, and to quantize both sides anew for each
+    text takes longer than it saves (4 % of a run over texts of 15 tokens, 12 % of 256) and is less exact.
+    """
     settings: QuantizationConfig
+    floats = products_of_activations(onnx.load(str(source), load_external_data=False).graph)
     match scheme:
         case "arm64":
-            settings = AutoQuantizationConfig.arm64(is_static=False, per_channel=True)
+            settings = AutoQuantizationConfig.arm64(is_static=False, per_channel=True, nodes_to_exclude=floats)
         case "avx512_vnni":
-            settings = AutoQuantizationConfig.avx512_vnni(is_static=False, per_channel=True)
+            settings = AutoQuantizationConfig.avx512_vnni(is_static=False, per_channel=True, nodes_to_exclude=floats)
         case _:
-            settings = AutoQuantizationConfig.avx2(is_static=False, per_channel=True, reduce_range=True)
+            settings = AutoQuantizationConfig.avx2(
+                is_static=False, per_channel=True, reduce_range=True, nodes_to_exclude=floats
+            )
     verbosity = optimum_logging.get_verbosity()
     optimum_logging.set_verbosity(logging.ERROR)
     root = logging.getLogger()
@@ -53,3 +61,15 @@ def quantize(source: Path, target: Path, config: PretrainedConfig, scheme: str) 
     finally:
         root.setLevel(level)
         optimum_logging.set_verbosity(verbosity)
+
+
+def products_of_activations(graph: onnx.GraphProto) -> list[str]:
+    """Names of the matrix products of which neither side is known before a text comes."""
+    known = {initializer.name for initializer in graph.initializer}
+    names: list[str] = []
+    for node in graph.node:  # in an order in which whatever is read was written before
+        if all(name in known for name in node.input if name):
+            known.update(node.output)
+        elif node.op_type == "MatMul" and known.isdisjoint(node.input):
+            names.append(node.name)
+    return names

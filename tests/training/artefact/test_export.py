@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from transformers import AutoConfig, AutoModel
@@ -67,6 +68,15 @@ def test_every_architecture_exports_to_a_graph_that_agrees_with_torch(architectu
     found = load(tmp_path / "int8.onnx").forward(rows(5))
     assert found["logits"].shape == (5, 3)
     assert found["embedding"].shape == (5, 32)
+    graph = onnx.load(str(tmp_path / "int8.onnx")).graph
+    weights = {initializer.name for initializer in graph.initializer}
+    # ALBERT's layers share theirs, under other names.
+    weights |= {node.output[0] for node in graph.node if node.op_type == "Identity" and node.input[0] in weights}
+    products = [node for node in graph.node if node.op_type == "MatMulInteger"]
+    assert all(node.input[1] in weights for node in products), "what is no weight is not int8"
+    left = [node for node in graph.node if node.op_type == "MatMul"]
+    assert len(products) > len(left) > 0
+    assert weights.isdisjoint(name for node in left for name in node.input), "and every weight is"
 
 
 def test_padding_and_the_order_of_texts_change_nothing(tmp_path: Path, load) -> None:

@@ -35,7 +35,7 @@ def this_machine() -> str:
 def quantize(source: Path, target: Path, config: PretrainedConfig, scheme: str) -> None:
     """int8 weights per channel, activations quantized as they come. `target` is in the source's folder or another.
 
-    Products of two activations (attention) stay in float: they hold no weights, and to quantize both sides anew for each
+    Products of two activations (attention) stay in float: they hold no weights, and to quantize both sides for each
     text takes longer than it saves (4 % of a run over texts of 15 tokens, 12 % of 256) and is less exact.
     """
     settings: QuantizationConfig

@@ -19,15 +19,19 @@ def write_result(name: str, command: str, figures: Mapping[str, float], detail: 
     """Write the figures (flat, numbers only) and whatever else is worth keeping; returns the file's path."""
     result = {
         "command": command,
-        "commit": _commit(),
-        "machine": _machine(),
-        "when": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        **origin(),
         "figures": dict(figures),
         "detail": dict(detail),
     }
     path = RESULTS / f"{name}.json"
     write_atomic(path, (json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
     return path
+
+
+def origin() -> dict[str, object]:
+    """What measures, where and when: `commit`, `machine` and `when`."""
+    when = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {"commit": _commit(), "machine": _machine(), "when": when}
 
 
 def print_figures(path: Path) -> None:

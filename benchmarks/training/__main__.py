@@ -19,7 +19,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.results_file import RESULTS, print_figures, write_result
+from benchmarks.results_file import RESULTS, origin, print_figures, write_result
 
 TASKS = Path(__file__).resolve().parents[2] / "tasks"
 _PLAIN = "plain Trainer script"
@@ -49,8 +49,9 @@ def main() -> int:
     )
     options = parser.parse_args()
     wanted = options.parts or ["speed", *_RELEASES]
-    earlier = _earlier() if options.parts else _Found({}, {})
-    figures, detail = dict(earlier.figures), dict(earlier.detail)
+    earlier = _earlier() if options.parts else _Found({}, {}, {})
+    figures, detail, origins = dict(earlier.figures), dict(earlier.detail), dict(earlier.origins)
+    origins |= dict.fromkeys(wanted, origin())
     if "speed" in wanted:
         rounds = [_round(options.rows) for _ in range(options.rounds)]
         _print_table(rounds)
@@ -62,7 +63,7 @@ def main() -> int:
         figures |= _reached(name, released)
         detail[name] = released
     rounded = {name: round(value, 4) for name, value in sorted(figures.items())}
-    print_figures(write_result("training", "make bench-training", rounded, detail))
+    print_figures(write_result("training", "make bench-training", rounded, detail | {"origins": origins}))
     return 0
 
 
@@ -70,14 +71,17 @@ def main() -> int:
 class _Found:
     figures: dict[str, float]
     detail: dict[str, object]
+    origins: dict[str, object]  # by part: where, when and by what commit it was measured
 
 
 def _earlier() -> _Found:
     path = RESULTS / "training.json"
     if not path.is_file():
-        return _Found({}, {})
+        return _Found({}, {}, {})
     content = json.loads(path.read_text(encoding="utf-8"))
-    return _Found(content["figures"], content["detail"])
+    detail = {name: found for name, found in content["detail"].items() if name != "origins"}
+    made = {name: content[name] for name in ("commit", "machine", "when")}
+    return _Found(content["figures"], detail, content["detail"].get("origins") or dict.fromkeys(detail, made))
 
 
 def _round(rows: int) -> dict[str, dict[str, float]]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from service.http.connections import MAX_HEAD_BYTES, Bodies, Connection
+from service.http.connections import MAX_HEAD_BYTES, Connection
 from service.http.sweeper import Sweeper
+from service.http.turns import Bodies
 
 # A chunk of one byte takes six on the way; what is more than this beside a body is trailers without end.
 _FRAMING = 8

@@ -63,6 +63,7 @@ class Exchange:
         "_streamed",
         "_version",
         "_waiter",
+        "addressed",
         "answered",
         "disconnected",
         "held",
@@ -77,6 +78,7 @@ class Exchange:
         self._method = scope["method"]
         self._version = scope["http_version"]
         self.keep_alive = keep_alive
+        self.addressed = True  # whether it says where it goes
         self.disconnected = False
         self.started = False  # whether some of the answer was sent
         self.answered = False  # whether all of it was
@@ -108,6 +110,7 @@ class Exchange:
         """The other side is gone."""
         self.disconnected = True
         self._scope = None
+        self._parts = []
         self.wake()
 
     def wake(self) -> None:

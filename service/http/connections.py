@@ -18,10 +18,9 @@ from service.errors import (
     HalfClosedError,
     HeadTooLargeError,
     HeadTooSlowError,
-    HostInvalidError,
 )
-from service.http.asgi import Receive, Scope, Send, send_answer
-from service.http.exchange import HIGH_WATER, Exchange
+from service.http.asgi import AsgiApp
+from service.http.exchange import HIGH_WATER, DefaultHead, Exchange
 from service.http.parting import Parting
 from service.http.problems import Problem, problem_of
 from service.http.request_reader import RequestReader, connection_scope
@@ -48,6 +47,8 @@ class Connection(asyncio.Protocol):
     bodies: Bodies
     sweeper: Sweeper
     refused: Callable[[int], object]
+    misaddressed: AsgiApp  # in the application's place, for a request that does not say where it goes
+    head: DefaultHead
 
     def __init__(self, config: Any, server_state: Any, app_state: dict[str, Any], _loop: Any = None) -> None:
         self._app = config.loaded_app
@@ -65,7 +66,6 @@ class Connection(asyncio.Protocol):
         self._parting: Parting
         self._owes_since = 0.0  # event loop's time, s; counts while no request is being answered
         self._is_first = True
-        self._defaults: tuple[object, bytes] = (None, b"")
 
     # asyncio's side.
 
@@ -159,12 +159,7 @@ class Connection(asyncio.Protocol):
 
     def default_head(self) -> bytes:
         """The date, which uvicorn's server makes anew every second."""
-        made_of, head = self._defaults
-        if made_of is not self._state.default_headers:
-            made_of = self._state.default_headers
-            head = b"".join(b"%b: %b\r\n" % header for header in made_of)
-            self._defaults = made_of, head
-        return head
+        return self.head.of(self._state.default_headers)
 
     async def drain(self) -> None:
         """Returns when the other side takes more."""
@@ -242,7 +237,7 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
 
     def _start(self, exchange: Exchange) -> None:
-        task = self._loop.create_task(exchange.run(self._app if exchange.addressed else self._misaddressed))
+        task = self._loop.create_task(exchange.run(self._app if exchange.addressed else self.misaddressed))
         self._state.tasks.add(task)
         task.add_done_callback(self._state.tasks.discard)
 
@@ -278,12 +273,6 @@ class Connection(asyncio.Protocol):
             self._parting.tell(problem_of(HalfClosedError(HALF_CLOSED_SECONDS), ""))
             self._exchanges.give_up()
             self._transport.close()
-
-    async def _misaddressed(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        """In the application's place: a request without the one Host that it must have."""
-        problem = problem_of(HostInvalidError(), "")
-        self.refused(problem.status)
-        await send_answer(send, problem.status, problem.body, problem.content_type, problem.headers)
 
     def _refuse(self, error: Exception) -> None:
         if self._exchanges and self._exchanges[0].started:

@@ -248,6 +248,21 @@ class Exchange:
         await self.send({"type": "http.response.body", "body": body})
 
 
+class DefaultHead:
+    """Headers of every answer as they are sent, written down once for each list of them."""
+
+    def __init__(self) -> None:
+        self._written: tuple[object, bytes] = (None, b"")
+
+    def of(self, headers: Headers) -> bytes:
+        """Each with its end of line."""
+        made_of, head = self._written
+        if made_of is not headers:
+            head = b"".join(b"%b: %b\r\n" % header for header in headers)
+            self._written = headers, head
+        return head
+
+
 def last_answer(status: int, headers: Headers, body: bytes) -> bytes:
     """A whole answer after which the connection is closed."""
     every = [*headers, (b"content-length", b"%d" % len(body)), (b"connection", b"close")]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from contracts.task import LimitSpec
 from service.errors import Violation, listed
-from service.http.json_values import decode_object, kind_of, list_field, refuse, unknown_fields
+from service.http.json_values import MOST_VIOLATIONS, decode_object, kind_of, list_field, refuse, unknown_fields
 from service.requests import (
     Options,
     PredictRequest,
@@ -94,6 +94,8 @@ def feedback_items(body: bytes, labels: Collection[str]) -> list[tuple[str, str]
     pairs: list[tuple[str, str]] = []
     violations: list[Violation] = []
     for index, item in enumerate(items):
+        if len(violations) >= MOST_VIOLATIONS:
+            break  # thousands of labels, named again for thousands of items, would keep all other callers waiting
         pointer = f"#/items/{index}"
         if not isinstance(item, dict):
             violations.append(Violation(pointer, f'Expected {{"id": "...", "label": "..."}}, found {kind_of(item)}.'))

@@ -19,6 +19,7 @@ from service.heartbeat import Silence, beat_seconds
 logger = logging.getLogger(__name__)
 
 EXIT_CODE = 70  # EX_SOFTWARE of sysexits.h
+_LAST_WORDS_SECONDS = 5.0
 
 
 class Watchdog:
@@ -58,11 +59,20 @@ class Watchdog:
                 self._beaten = False
                 silence.heard()
             if silence.too_long(self._bound):
-                logger.critical(
-                    "The event loop gave no sign of life for %.0f s: it hangs, and this process ends, to be started "
-                    "again. Where its threads are:",
-                    silence.seconds,
-                )
-                faulthandler.dump_traceback(sys.stderr)
-                # Nothing that would wait for the loop.
-                os._exit(EXIT_CODE)
+                _end(silence.seconds)
+
+
+def _end(seconds: float) -> None:
+    """At once, without anything that would wait for the loop. What hangs may be the log: it has a few seconds."""
+    last = threading.Timer(_LAST_WORDS_SECONDS, os._exit, (EXIT_CODE,))
+    last.daemon = True
+    last.start()
+    try:
+        logger.critical(
+            "The event loop gave no sign of life for %.0f s: it hangs, and this process ends, to be started again. "
+            "Where its threads are:",
+            seconds,
+        )
+        faulthandler.dump_traceback(sys.stderr)
+    finally:
+        os._exit(EXIT_CODE)

@@ -60,23 +60,29 @@ def write_atomic(path: Path, content: bytes) -> None:
 
 
 def append_durable(path: Path, content: bytes) -> None:
-    """Append whole lines to a file and make them durable before returning.
+    """Append whole lines to a file of this writer's own and make them durable before returning.
 
-    A line torn by an earlier crash is ended first, so that it cannot swallow the new one.
+    A line torn by an earlier crash is ended first, so that it cannot swallow the new one. Where this fails, on a full
+    disk for one, nothing of the content is left: whoever is told so sends it again.
     """
     make_folder(path.parent)
-    created = not path.exists()
-    with path.open("ab") as file:
-        if file.tell() > 0:
-            with path.open("rb") as reader:
-                reader.seek(-1, os.SEEK_END)
-                if reader.read(1) != b"\n":
-                    file.write(b"\n")
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    if created:
-        sync_folder(path.parent)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+    try:
+        size = os.fstat(descriptor).st_size
+        torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+        try:
+            view = memoryview(b"\n" + content if torn else content)
+            while view:
+                view = view[os.write(descriptor, view) :]
+            os.fsync(descriptor)
+            if not size:
+                # Also where an earlier try made the file and got no further.
+                sync_folder(path.parent)
+        except OSError:
+            os.ftruncate(descriptor, size)
+            raise
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

@@ -85,6 +85,16 @@ class MediaTypeError(PerennialError):
         )
 
 
+class HalfClosedError(PerennialError):
+    """A caller that closed its side of the connection, as who hangs up does, and could not be answered soon."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            f"The sending side of the connection was closed, and there was no answer within {seconds:g} s of that. "
+            "Keep the connection open until the answer has come."
+        )
+
+
 class HeadTooSlowError(PerennialError):
     """A request line and headers that stopped coming."""
 
@@ -216,6 +226,13 @@ class HeaderInvalidError(PerennialError):
 
     def __init__(self, name: str, expected: str, found: str) -> None:
         super().__init__(f"Header {name}: expected {expected}, found {found[:64]!a}.")
+
+
+class HostInvalidError(PerennialError):
+    """A request that does not say where it goes, or says it twice."""
+
+    def __init__(self) -> None:
+        super().__init__("Expected one header Host with a name or an address and perhaps a port (RFC 9112, 3.2).")
 
 
 class StoppingError(PerennialError):

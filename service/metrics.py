@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from contextlib import suppress
-from pathlib import Path
 from typing import TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+    values,
+)
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from contracts import metrics as names
@@ -42,11 +47,14 @@ class _Children(dict[tuple[str, ...], _Child]):
 class ServiceMetrics:
     """All metrics of one worker process.
 
-    `multiprocess_folder` is PROMETHEUS_MULTIPROC_DIR where several workers share one scrape, else None.
+    `multiprocess_folder` is PROMETHEUS_MULTIPROC_DIR where several workers share one scrape, else None; its files bear
+    the worker's number and not the process's: however often a worker is replaced, they are no more.
     """
 
-    def __init__(self, multiprocess_folder: str | None = None) -> None:
+    def __init__(self, multiprocess_folder: str | None = None, worker: int = 0) -> None:
         disable_created_metrics()
+        if multiprocess_folder is not None:
+            values.ValueClass = values.MultiProcessValue(lambda: worker)
         self.registry = CollectorRegistry()
         self._multiprocess_folder = multiprocess_folder
         registry = None if multiprocess_folder else self.registry
@@ -154,19 +162,11 @@ class ServiceMetrics:
 
 def render_workers(multiprocess_folder: str) -> bytes:
     """The metrics of all workers that share this folder, in Prometheus' text format."""
-    _forget_dead_workers(Path(multiprocess_folder))
     registry = CollectorRegistry()
     MultiProcessCollector(registry, path=multiprocess_folder)
     return generate_latest(registry)
 
 
-def _forget_dead_workers(folder: Path) -> None:
-    """Gauges of a worker that was killed would stay for ever; its counters are kept, as they must be."""
-    for path in folder.glob("gauge_live*_*.db"):
-        process = int(path.stem.rpartition("_")[2])
-        try:
-            os.kill(process, 0)
-        except ProcessLookupError:
-            # Another worker, scraped at the same moment, may forget it first.
-            with suppress(FileNotFoundError):
-                mark_process_dead(process, str(folder))
+def forget_gauges(multiprocess_folder: str, worker: int) -> None:
+    """Of a worker that is dead; its counters are kept, and whoever takes its place counts on."""
+    mark_process_dead(worker, multiprocess_folder)

@@ -21,7 +21,7 @@ CALLER_ID = r"^[A-Za-z0-9][A-Za-z0-9._:~-]{0,63}$"
 OWN_ID = r"^[0-9a-hjkmnp-tv-z]{25,27}$"
 
 _RANKING = ("top_k", "all_scores")
-_UNRANKED = "Unknown field for this task: its kind has no labels to rank."
+UNRANKED = "Unknown field for this task: its kind has no labels to rank."
 _CALLER_ID, _OWN_ID, _VERSION = (re.compile(pattern[1:-1]) for pattern in (CALLER_ID, OWN_ID, VERSION))
 
 
@@ -98,6 +98,18 @@ def read_texts(values: Sequence[object], limits: LimitSpec, pointers: Sequence[s
     return Texts(texts, frozenset(cut), violations)
 
 
+def as_one_text(question: object, context: object) -> str:
+    """A question and its context as the encoder takes them apart again: the question is the first line."""
+    return f"{' '.join(str(question).split())}\n{context}"
+
+
+def blank_problem(value: object) -> str | None:
+    """What is wrong with a question or a context, each by itself, if anything is."""
+    if isinstance(value, str) and value.strip():
+        return None
+    return f"Expected a text, found {'only white space' if isinstance(value, str) and value else kind_of(value)}."
+
+
 def check_options(found: object, labels: int, pointer: str) -> Options:
     """The options that a `parameters` object holds, `top_k` cut to the number of labels.
 
@@ -108,7 +120,7 @@ def check_options(found: object, labels: int, pointer: str) -> Options:
     refuse(unknown_fields(found, {"top_k", "all_scores", "version", "key"}, pointer))
     violations: list[Violation] = []
     for name, value in found.items():
-        problem = _UNRANKED if name in _RANKING and not labels else option_problem(name, value)
+        problem = UNRANKED if name in _RANKING and not labels else option_problem(name, value)
         if problem is not None:
             violations.append(Violation(f"{pointer}/{escaped(name)}", problem))
     refuse(violations)

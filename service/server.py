@@ -26,13 +26,14 @@ from service.metrics_server import metrics_served
 from service.serving import Serving
 from service.settings import VARIABLES, ServiceSettings
 from service.tracing import check_installed
+from service.watchdog import Watchdog
 from service.workers import run_workers
 
 logger = logging.getLogger(__name__)
 
 _BACKLOG = 2048
 _MOST_FILES = 65_536
-_OTHER_FILES = 200
+_OTHER_FILES = 264  # sessions, logs, and callers who are told that there are too many
 _GC_OBJECTS = 50_000
 
 
@@ -53,8 +54,11 @@ def serve(settings: ServiceSettings) -> int:
     else:
         metrics = ServiceMetrics()
         own_port = settings.metrics_port
-        with metrics_served(settings.host, own_port, metrics.render) if own_port else nullcontext():
-            started = run_server(make_server(settings, Serving(settings, metrics)), listening)
+        watchdog = Watchdog(settings.heartbeat_seconds)
+        with metrics_served(settings.host, own_port, metrics.render) if own_port else nullcontext(), watchdog:
+            server = make_server(settings, Serving(settings, metrics))
+            server.beside = watchdog.beat
+            started = run_server(server, listening)
     logger.info("Stopped.")
     return 0 if started else 1
 

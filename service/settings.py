@@ -80,7 +80,7 @@ class ServiceSettings:
     log_queue_bytes: int = 32 * 2**20  # prediction records that may wait for the disk
     max_body_bytes: int = 4 * 2**20
     drain_seconds: float = 15.0  # for answering what was accepted, once told to stop
-    heartbeat_seconds: float = 30.0  # without a sign of life from one of several workers' event loops; 0: for ever
+    heartbeat_seconds: float = 30.0  # without a sign of life from a worker's event loop; 0: for ever
     api_keys: str = field(default="", repr=False)  # digests of keys as `access.format_keys` writes them; "": none
     api_keys_file: Path | None = None  # followed; api_keys are then those read of it before, if any
     rate_limit: float = 0.0  # texts a second for each key, of all workers together; 0: none

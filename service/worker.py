@@ -1,4 +1,4 @@
-"""One of several worker processes: `python -m service.worker SOCKET CHANNEL KEYS`, started by `service.workers`."""
+"""One of several worker processes: `python -m service.worker SOCKET CHANNEL KEYS NUMBER`, see `service.workers`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from service.serving import Serving
 from service.settings import ServiceSettings
 
 
-def main(listening: socket.socket, channel: socket.socket, keys: str) -> int:
+def main(listening: socket.socket, channel: socket.socket, keys: str, number: int) -> int:
     """Serve on an inherited socket until told to stop, or until the parent is gone. Returns an exit code.
 
     `keys` are digests of the API keys that the parent has read of their file, as `access.format_keys` writes them.
@@ -25,7 +25,7 @@ def main(listening: socket.socket, channel: socket.socket, keys: str) -> int:
     settings = ServiceSettings.from_environment(os.environ)
     if settings.api_keys_file is not None:
         settings = replace(settings, api_keys=keys)
-    serving = Serving(settings, ServiceMetrics(os.environ[MULTIPROCESS_VARIABLE]))
+    serving = Serving(settings, ServiceMetrics(os.environ[MULTIPROCESS_VARIABLE], number))
     server = make_server(settings, serving)
     server.beside = lambda: beat(channel, beat_seconds(settings.heartbeat_seconds))
 
@@ -43,5 +43,5 @@ def _content(descriptor: int) -> str:
 
 
 if __name__ == "__main__":
-    _socket, _channel, _keys = map(int, sys.argv[1:])
-    sys.exit(main(socket.socket(fileno=_socket), socket.socket(fileno=_channel), _content(_keys)))
+    _socket, _channel, _keys, _number = map(int, sys.argv[1:])
+    sys.exit(main(socket.socket(fileno=_socket), socket.socket(fileno=_channel), _content(_keys), _number))

@@ -20,7 +20,7 @@ from types import FrameType
 
 from service.access import ApiKeys
 from service.heartbeat import Silence, beat_seconds, listen
-from service.metrics import MULTIPROCESS_VARIABLE, render_workers
+from service.metrics import MULTIPROCESS_VARIABLE, forget_gauges, render_workers
 from service.metrics_server import metrics_served
 from service.settings import ServiceSettings
 
@@ -76,7 +76,7 @@ class _Starter:
                 keys.flush()
                 keys.seek(0)
                 inherited = (self.listening.fileno(), worker_end.fileno(), keys.fileno())
-                command = [sys.executable, "-m", "service.worker", *map(str, inherited)]
+                command = [sys.executable, "-m", "service.worker", *map(str, (*inherited, worker.number))]
                 # A group of its own: a Ctrl-C is for this process alone, which then stops the others in good order.
                 worker.process = subprocess.Popen(command, pass_fds=inherited, env=self.environment, process_group=0)
         except OSError:
@@ -127,6 +127,7 @@ def _keep_running(workers: list[_Worker], signals: socket.socket, starter: _Star
             _listen_to(worker, passed, bound)
             if worker.process is not None and worker.process.poll() is not None:
                 _note_death(worker, worker.process, now)
+                forget_gauges(starter.folder, worker.number)
             if worker.process is None and now >= worker.start_at:
                 worker.started = now
                 try:

@@ -220,6 +220,8 @@ class Api:
         labels = (task if serving.releases.knows(task) else "", route.name if route else "")
         try:
             answer = await _handled(serving, route, task, scope, receive, started)
+            if answer.task:
+                labels = (answer.task, labels[1])
         except (DisconnectedError, HungUpError):
             serving.metrics.answered(labels, _HUNG_UP, time.monotonic() - started)
             return

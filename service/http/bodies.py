@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from contracts.task import LimitSpec
 from service.errors import Violation, listed
-from service.http.json_values import decode_object, kind_of, list_field, refuse, unknown_fields
+from service.http.json_values import MOST_VIOLATIONS, decode_object, kind_of, list_field, refuse, unknown_fields
 from service.requests import (
     Options,
     PredictRequest,
     are_plain,
+    as_one_text,
+    blank_problem,
     check_count,
     check_options,
     id_problem,
@@ -92,6 +94,8 @@ def feedback_items(body: bytes, labels: Collection[str]) -> list[tuple[str, str]
     pairs: list[tuple[str, str]] = []
     violations: list[Violation] = []
     for index, item in enumerate(items):
+        if len(violations) >= MOST_VIOLATIONS:
+            break  # thousands of labels, named again for thousands of items, would keep all other callers waiting
         pointer = f"#/items/{index}"
         if not isinstance(item, dict):
             violations.append(Violation(pointer, f'Expected {{"id": "...", "label": "..."}}, found {kind_of(item)}.'))
@@ -163,7 +167,7 @@ def _read_instances(instances: list[object], fields: tuple[str, ...]) -> _Instan
             read.violations.extend(problems)
             if problems:
                 continue
-            read.values.append(f"{' '.join(str(instance['question']).split())}\n{instance['context']}")
+            read.values.append(as_one_text(*(instance[name] for name in fields)))
             read.pointers.append(pointer)
         read.ids.append(identifier if isinstance(identifier, str) else None)
     return read
@@ -173,10 +177,5 @@ _FORMS = {_TEXT: 'a text or {"text": "..."}', _QUESTION: '{"question": "...", "c
 
 
 def _question_problems(instance: dict[str, object], pointer: str) -> list[Violation]:
-    found = []
-    for name in _QUESTION:
-        value = instance[name]
-        if not isinstance(value, str) or not value.strip():
-            kind = "only white space" if isinstance(value, str) and value else kind_of(value)
-            found.append(Violation(f"{pointer}/{name}", f"Expected a text, found {kind}."))
-    return found
+    problems = ((name, blank_problem(instance[name])) for name in _QUESTION)
+    return [Violation(f"{pointer}/{name}", problem) for name, problem in problems if problem is not None]

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from service.http.connections import MAX_HEAD_BYTES, Bodies, Connection
+from service.errors import HostInvalidError
+from service.http.asgi import AsgiApp, Receive, Scope, Send, send_answer
+from service.http.connections import MAX_HEAD_BYTES, Connection
+from service.http.exchange import DefaultHead
+from service.http.problems import problem_of
 from service.http.sweeper import Sweeper
+from service.http.turns import Bodies
 
 # A chunk of one byte takes six on the way; what is more than this beside a body is trailers without end.
 _FRAMING = 8
@@ -38,6 +43,18 @@ def bounded_protocol(
         "most_connections": max_connections,
         "bodies": Bodies(_BODIES * max_body_bytes),
         "refused": staticmethod(refused),
+        "misaddressed": staticmethod(_refusing(HostInvalidError(), refused)),
+        "head": DefaultHead(),
         "sweeper": Sweeper(_LATENESS * min(head_seconds, keep_alive_seconds, 4.0)),
     }
     return type("BoundedConnection", (Connection,), bounds)
+
+
+def _refusing(error: Exception, refused: Callable[[int], object]) -> AsgiApp:
+    problem = problem_of(error, "")
+
+    async def refuse(_scope: Scope, _receive: Receive, send: Send) -> None:
+        refused(problem.status)
+        await send_answer(send, problem.status, problem.body, problem.content_type, problem.headers)
+
+    return refuse

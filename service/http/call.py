@@ -21,6 +21,7 @@ class Answer(NamedTuple):
     body: bytes
     content_type: bytes = JSON
     headers: tuple[tuple[bytes, bytes], ...] = ()
+    task: str = ""  # where not the address but the body names it
 
 
 class Call(NamedTuple):

@@ -7,28 +7,34 @@ service's descriptors and memory for as long as they like. uvicorn's server does
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 import httptools
 
-from service.errors import BodiesFullError, ConnectionsFullError, HeadTooLargeError, HeadTooSlowError
-from service.http.asgi import Headers
-from service.http.exchange import HIGH_WATER, Exchange, last_answer
-from service.http.problems import problem_of
-from service.http.request_reader import RequestReader
+from service.errors import (
+    BodiesFullError,
+    ConnectionsFullError,
+    HalfClosedError,
+    HeadTooLargeError,
+    HeadTooSlowError,
+)
+from service.http.asgi import AsgiApp
+from service.http.exchange import HIGH_WATER, DefaultHead, Exchange
+from service.http.parting import Parting
+from service.http.problems import Problem, problem_of
+from service.http.request_reader import RequestReader, connection_scope
 from service.http.sweeper import Sweeper
+from service.http.taking import Taking
+from service.http.turns import Bodies, Turns
 
 MAX_HEAD_BYTES = 64 * 2**10
-
-
-class Bodies:
-    """Bytes of bodies in memory that nobody has answered yet, of all connections of a server."""
-
-    def __init__(self, most: int) -> None:
-        self.most = most
-        self.held = 0
+# Who has closed its side of the connection may wait for its answer, or be gone: nothing tells which before something
+# is written. It is given as long as a request waits before anybody asks after its caller.
+HALF_CLOSED_SECONDS = 1.0
+# Connections above the bound that may stand until their refusal is read.
+_REFUSED_AT_ONCE = 64
+_NONSENSE = Problem(400, b"Invalid HTTP request received.", content_type=b"text/plain; charset=utf-8")
 
 
 class Connection(asyncio.Protocol):
@@ -41,6 +47,8 @@ class Connection(asyncio.Protocol):
     bodies: Bodies
     sweeper: Sweeper
     refused: Callable[[int], object]
+    misaddressed: AsgiApp  # in the application's place, for a request that does not say where it goes
+    head: DefaultHead
 
     def __init__(self, config: Any, server_state: Any, app_state: dict[str, Any], _loop: Any = None) -> None:
         self._app = config.loaded_app
@@ -49,61 +57,53 @@ class Connection(asyncio.Protocol):
         self._app_state = app_state
         self._reader: RequestReader
         self._transport: Any = None  # uvloop's are not derived from asyncio's
-        self._exchanges: deque[Exchange] = deque()  # the first is being answered
+        self._exchanges = Turns(self.bodies)
         self._stopping = False  # no further request will be answered
         self._paused = False
-        self._unreadable = False  # what came after the last request is no HTTP
-        self._writable: asyncio.Event | None = None  # while the other side does not take what it asked for
-        self._stuck_since = 0.0
+        self._unreadable = False  # nothing that comes is read any more
+        self._taking = Taking()
+        self._patience: asyncio.TimerHandle | None = None  # once the other side sends no more
+        self._parting: Parting
         self._owes_since = 0.0  # event loop's time, s; counts while no request is being answered
         self._is_first = True
-        self._defaults: tuple[object, bytes] = (None, b"")
 
     # asyncio's side.
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
+        self._parting = Parting(transport, self._loop, self.message_bytes)
         self._owes_since = self._loop.time()
-        self._reader = RequestReader(
-            self,
-            {
-                "type": "http",
-                "asgi": {"version": "3.0", "spec_version": "2.3"},
-                "root_path": "",
-                "state": self._app_state.copy(),
-                "server": _pair(transport.get_extra_info("sockname")),
-                "client": _pair(transport.get_extra_info("peername")),
-                "scheme": "https" if transport.get_extra_info("sslcontext") else "http",
-            },
-        )
+        self._reader = RequestReader(self, connection_scope(transport, self._app_state))
         self._state.connections.add(self)
-        if len(self._state.connections) > self.most_connections:
+        beyond = len(self._state.connections) - self.most_connections
+        if beyond > 0:
             self._refuse(ConnectionsFullError(self.most_connections))
+        if beyond > _REFUSED_AT_ONCE:
+            transport.close()
         self.sweeper.add(self, self._loop)
 
     def connection_lost(self, _error: Exception | None) -> None:
         self._state.connections.discard(self)
         self._unreadable = True
-        for exchange in self._exchanges:
-            self._forget(exchange)
-            exchange.disconnect()
-        self._exchanges.clear()
-        self.resume_writing()
+        self._exchanges.give_up()
+        self._taking.goes_on()
         self._reader.close()
+        self._parting.over()
+        if self._patience is not None:
+            self._patience.cancel()
 
     def pause_writing(self) -> None:
         """The caller does not take what it asked for."""
-        self._stuck_since = self._loop.time()
-        self._writable = asyncio.Event()
+        self._taking.stopped(self._loop.time(), self._transport.get_write_buffer_size())
 
     def resume_writing(self) -> None:
         """It does again."""
-        if self._writable is not None:
-            self._writable.set()
-            self._writable = None
+        self._owes_since = self._loop.time()
+        self._taking.goes_on()
 
     def data_received(self, data: bytes) -> None:
         if self._unreadable or (self._stopping and not self._exchanges):
+            self._parting.came(len(data))
             return
         try:
             self._reader.feed(data)
@@ -112,6 +112,16 @@ class Connection(asyncio.Protocol):
             return
         if self._reader.beyond > MAX_HEAD_BYTES:
             self._check_size()
+
+    def eof_received(self) -> bool:
+        """The other side sends no more. What it asked for whole is answered, if that can be done soon."""
+        self._unreadable = True
+        self._drop_unfinished()
+        if self._parting.has_begun or not self._exchanges:
+            return False
+        self._exchanges.end_with_last()
+        self._patience = self._loop.call_later(HALF_CLOSED_SECONDS, self._lose_patience)
+        return True
 
     # The reader's side.
 
@@ -122,6 +132,9 @@ class Connection(asyncio.Protocol):
     def asked(self, exchange: Exchange) -> None:
         """A request's head is whole."""
         self._is_first = False
+        if self._unreadable:
+            exchange.disconnect()
+            return
         exchange.keep_alive = exchange.keep_alive and not self._stopping
         self._exchanges.append(exchange)
         if len(self._exchanges) == 1:
@@ -132,33 +145,25 @@ class Connection(asyncio.Protocol):
 
     def came(self, exchange: Exchange, size: int) -> None:
         """A part of its body, in bytes."""
-        self.bodies.held += size
         if exchange.unread > HIGH_WATER:
             self._pause()
-        # Only in its turn: a caller would take the refusal for the answer to what it asked before.
-        if self.bodies.held > self.bodies.most and exchange.held > HIGH_WATER and exchange is self._exchanges[0]:
+        if not self._exchanges.came(exchange, size):
             self._refuse(BodiesFullError())
 
     # The exchange's side.
 
     def write(self, data: bytes) -> None:
         """Send, or forget where the other side is gone."""
-        if not self._transport.is_closing():
+        if not self._parting.has_begun:
             self._transport.write(data)
 
     def default_head(self) -> bytes:
         """The date, which uvicorn's server makes anew every second."""
-        made_of, head = self._defaults
-        if made_of is not self._state.default_headers:
-            made_of = self._state.default_headers
-            head = b"".join(b"%b: %b\r\n" % header for header in made_of)
-            self._defaults = made_of, head
-        return head
+        return self.head.of(self._state.default_headers)
 
     async def drain(self) -> None:
         """Returns when the other side takes more."""
-        if self._writable is not None:
-            await self._writable.wait()
+        await self._taking.drain()
 
     def taken(self) -> None:
         """More of the body may come."""
@@ -169,11 +174,9 @@ class Connection(asyncio.Protocol):
         """The answer is whole: the next request's turn."""
         self._state.total_requests += 1
         self._owes_since = self._loop.time()
-        self._forget(exchange)
-        if self._exchanges and self._exchanges[0] is exchange:
-            self._exchanges.popleft()
+        self._exchanges.answered(exchange)
         if not exchange.keep_alive:
-            self._transport.close()
+            self._leave()
         elif self._exchanges:
             self._start(self._exchanges[0])
             if len(self._exchanges) == 1:
@@ -181,7 +184,7 @@ class Connection(asyncio.Protocol):
         elif self._unreadable:
             self._meet_nonsense()
         elif self._stopping or self._reader.is_last:
-            self._transport.close()
+            self._leave()
         else:
             self._resume()
 
@@ -194,10 +197,9 @@ class Connection(asyncio.Protocol):
     def shutdown(self) -> None:
         """Answer what is being answered, and close."""
         self._stopping = True
-        if not self._exchanges:
+        if not self._exchanges and not self._parting.waits:
             self._transport.close()
-        for exchange in self._exchanges:
-            exchange.keep_alive = exchange.keep_alive and exchange is not self._exchanges[-1]
+        self._exchanges.end_with_last()
 
     @property
     def is_open(self) -> bool:
@@ -206,8 +208,11 @@ class Connection(asyncio.Protocol):
 
     def check(self, now: float) -> None:
         """Ends the connection if it owes a request, or the taking of an answer, for too long at `now`."""
-        if self._writable is not None and now - self._stuck_since > self.idle_seconds:
-            self._transport.abort()
+        if self._taking.is_held:
+            if self._taking.too_slow(now, self._transport.get_write_buffer_size(), self.idle_seconds):
+                self._transport.abort()
+            return
+        if self._parting.waits:
             return
         bound = self.head_seconds if self._reader.in_head or self._is_first else self.idle_seconds
         if self._exchanges or now - self._owes_since <= bound:
@@ -232,14 +237,9 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
 
     def _start(self, exchange: Exchange) -> None:
-        task = self._loop.create_task(exchange.run(self._app))
+        task = self._loop.create_task(exchange.run(self._app if exchange.addressed else self.misaddressed))
         self._state.tasks.add(task)
         task.add_done_callback(self._state.tasks.discard)
-
-    def _forget(self, exchange: Exchange) -> None:
-        """What is left of its body counts no more."""
-        self.bodies.held -= exchange.held
-        exchange.held = 0
 
     def _check_size(self) -> None:
         if self._reader.beyond > self.message_bytes:
@@ -252,31 +252,53 @@ class Connection(asyncio.Protocol):
     def _meet_nonsense(self) -> None:
         """What came is no HTTP: told once what was asked before is answered."""
         self._unreadable = True
+        self._drop_unfinished()
+        if not self._exchanges:
+            self._end(_NONSENSE)
+
+    def _drop_unfinished(self) -> None:
+        """Of the request that is being read, the rest will not come."""
         spoilt, self._reader.coming = self._reader.coming, None
         if spoilt is not None:
-            spoilt.disconnect()
-            self._forget(spoilt)
-            if spoilt in self._exchanges:
-                self._exchanges.remove(spoilt)
+            self._exchanges.drop(spoilt)
             if spoilt.started:
                 self._transport.close()
-        if not self._exchanges:
-            self._end(400, [(b"content-type", b"text/plain; charset=utf-8")], b"Invalid HTTP request received.")
+
+    def _lose_patience(self) -> None:
+        if self._exchanges and self._exchanges[0].started:
+            # Whoever is gone makes the next write fail.
+            self._patience = self._loop.call_later(HALF_CLOSED_SECONDS, self._lose_patience)
+        elif self._exchanges:
+            # No refusal of the service's: most of those who close have hung up, and are counted as such.
+            self._parting.tell(problem_of(HalfClosedError(HALF_CLOSED_SECONDS), ""))
+            self._exchanges.give_up()
+            self._transport.close()
 
     def _refuse(self, error: Exception) -> None:
         if self._exchanges and self._exchanges[0].started:
             self._transport.close()  # no refusal in the middle of an answer
-        problem = problem_of(error, "")
-        self._end(problem.status, [(b"content-type", problem.content_type), *problem.headers], problem.body)
-        for exchange in self._exchanges:
-            exchange.disconnect()
+        self._end(problem_of(error, ""))
+        self._exchanges.give_up()
 
-    def _end(self, status: int, headers: Headers, body: bytes) -> None:
-        if not self._transport.is_closing():
-            self.refused(status)
-            self._transport.write(last_answer(status, headers, body))
+    def _end(self, problem: Problem) -> None:
+        self._unreadable = True
+        if not self._parting.has_begun:
+            self.refused(problem.status)
+            self._parting.tell(problem)
+            self._part()
+
+    def _leave(self) -> None:
+        """Nothing more is answered: the connection ends, at once unless more may be on its way."""
+        reader = self._reader
+        if self._exchanges or self._paused or reader.coming is not None or reader.in_head or reader.is_last:
+            self._part()
+        else:
             self._transport.close()
 
-
-def _pair(address: Any) -> tuple[str, int] | None:
-    return (str(address[0]), int(address[1])) if isinstance(address, tuple | list) and len(address) > 1 else None
+    def _part(self) -> None:
+        self._unreadable = True
+        self._owes_since = self._loop.time()
+        if self._patience is None:
+            self._parting.begin()
+        else:
+            self._transport.close()  # the other side has finished

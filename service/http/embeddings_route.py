@@ -24,7 +24,7 @@ async def embeddings(call: Call) -> Answer:
     vectors = [np.asarray((one.fields or {})["embedding"], dtype=np.float32) for one in predicted.answers]
     tokens = sum(one.length for one in predicted.answers)
     answer = embeddings_answer(request.model, vectors, tokens, as_base64=request.base64)
-    return Answer(200, orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY))
+    return Answer(200, orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY), task=request.model)
 
 
 EMBEDDINGS_ROUTES = {"/v1/embeddings": Route("embeddings", "POST", embeddings)}

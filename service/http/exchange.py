@@ -63,6 +63,7 @@ class Exchange:
         "_streamed",
         "_version",
         "_waiter",
+        "addressed",
         "answered",
         "disconnected",
         "held",
@@ -77,6 +78,7 @@ class Exchange:
         self._method = scope["method"]
         self._version = scope["http_version"]
         self.keep_alive = keep_alive
+        self.addressed = True  # whether it says where it goes
         self.disconnected = False
         self.started = False  # whether some of the answer was sent
         self.answered = False  # whether all of it was
@@ -108,6 +110,7 @@ class Exchange:
         """The other side is gone."""
         self.disconnected = True
         self._scope = None
+        self._parts = []
         self.wake()
 
     def wake(self) -> None:
@@ -243,6 +246,21 @@ class Exchange:
         headers: Headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body))]
         await self.send({"type": "http.response.start", "status": 500, "headers": headers})
         await self.send({"type": "http.response.body", "body": body})
+
+
+class DefaultHead:
+    """Headers of every answer as they are sent, written down once for each list of them."""
+
+    def __init__(self) -> None:
+        self._written: tuple[object, bytes] = (None, b"")
+
+    def of(self, headers: Headers) -> bytes:
+        """Each with its end of line."""
+        made_of, head = self._written
+        if made_of is not headers:
+            head = b"".join(b"%b: %b\r\n" % header for header in headers)
+            self._written = headers, head
+        return head
 
 
 def last_answer(status: int, headers: Headers, body: bytes) -> bytes:

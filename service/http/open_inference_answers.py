@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import orjson
 
-from service.http.open_inference import HEADER_LENGTH, INPUT, OUTPUTS, InferRequest
+from service.http.open_inference import HEADER_LENGTH, InferRequest
+from service.http.open_inference_kinds import ONE_LABEL, Answer, Datatype, Tensors
 
 JSON = b"application/json"
 BINARY = b"application/octet-stream"
@@ -18,21 +20,6 @@ EXTENSIONS = ("binary_tensor_data",)
 PLATFORM = "onnx_onnxv1"
 
 Place = Literal["server", "live", "ready", "model", "model_ready", "infer"]
-
-
-class Answer(Protocol):
-    """What is known of one text."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def label(self) -> str: ...
-    @property
-    def score(self) -> float: ...
-    @property
-    def scores(self) -> Sequence[tuple[str, float]] | None: ...
-    @property
-    def truncated(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +59,20 @@ def find_address(path: str) -> Address | None:
     return Address(place, model, version) if place and model and version != "" else None
 
 
-def infer_reply(model: str, version: str, request: InferRequest, answers: Sequence[Answer]) -> Reply:
+def infer_reply(
+    model: str, version: str, request: InferRequest, answers: Sequence[Answer], tensors: Tensors = ONE_LABEL
+) -> Reply:
     """The tensors that a request wants, in the order in which it wants them: JSON first, then what is binary."""
     outputs: list[dict[str, object]] = []
     tail: list[bytes] = []
     for wanted in request.outputs:
-        datatype, columns = OUTPUTS[wanted.name]
-        values = _values(wanted.name, answers)
-        shape = [len(answers), len(values) // len(answers)] if columns else [len(answers)]
-        output: dict[str, object] = {"name": wanted.name, "datatype": datatype, "shape": shape}
+        spec = tensors.outputs[wanted.name]
+        found = [spec.of(answer) for answer in answers]
+        values = _flat(found) if spec.wide else found
+        shape = [len(answers), len(values) // len(answers)] if spec.wide else [len(answers)]
+        output: dict[str, object] = {"name": wanted.name, "datatype": spec.datatype, "shape": shape}
         if wanted.binary:
-            packed = _packed(datatype, values)
+            packed = _packed(spec.datatype, values)
             output["parameters"] = {"binary_data_size": len(packed)}
             tail.append(packed)
         else:
@@ -91,7 +81,7 @@ def infer_reply(model: str, version: str, request: InferRequest, answers: Sequen
     head: dict[str, object] = {"model_name": model, "model_version": version}
     if request.id is not None:
         head["id"] = request.id
-    text = orjson.dumps({**head, "outputs": outputs})
+    text = orjson.dumps({**head, "outputs": outputs}, option=orjson.OPT_SERIALIZE_NUMPY)
     if not any(wanted.binary for wanted in request.outputs):
         return Reply(text)
     length = (HEADER_LENGTH.encode(), str(len(text)).encode())
@@ -108,32 +98,42 @@ def server_metadata(version: str) -> dict[str, object]:
     return {"name": "perennial", "version": version, "extensions": list(EXTENSIONS)}
 
 
-def model_metadata(model: str, versions: Sequence[str]) -> dict[str, object]:
-    """GET /v2/models/{model}; -1 is as many as there are."""
+def model_metadata(
+    model: str, versions: Sequence[str], tensors: Tensors = ONE_LABEL, hidden: int = -1
+) -> dict[str, object]:
+    """GET /v2/models/{model}; -1 is as many as there are. `hidden` is the length of an embedding."""
     return {
         "name": model,
         "versions": list(versions),
         "platform": PLATFORM,
-        "inputs": [{"name": INPUT, "datatype": "BYTES", "shape": [-1]}],
+        "inputs": [{"name": name, "datatype": "BYTES", "shape": [-1]} for name in tensors.inputs],
         "outputs": [
-            {"name": name, "datatype": datatype, "shape": [-1, -1] if columns else [-1]}
-            for name, (datatype, columns) in OUTPUTS.items()
+            {
+                "name": name,
+                "datatype": output.datatype,
+                "shape": [-1, -1 if output.ranked else hidden] if output.wide else [-1],
+            }
+            for name, output in tensors.outputs.items()
         ],
     }
 
 
-def _values(name: str, answers: Sequence[Answer]) -> list[object]:
-    if name == "labels":
-        return [label for answer in answers for label, _ in answer.scores or ()]
-    if name == "scores":
-        return [score for answer in answers for _, score in answer.scores or ()]
-    return [getattr(answer, name) for answer in answers]
+Values = Sequence[object] | npt.NDArray[np.generic]
 
 
-def _packed(datatype: str, values: Sequence[object]) -> bytes:
-    if datatype == "FP32":
-        return np.asarray(values, dtype="<f4").tobytes()
-    if datatype == "BOOL":
-        return np.asarray(values, dtype=np.bool_).tobytes()
+def _flat(rows: Sequence[object]) -> Values:
+    """Rows of vectors, or of lists; numpy's own strings would lose a NUL at their end."""
+    vectors = [row for row in rows if isinstance(row, np.ndarray)]
+    if len(vectors) == len(rows):
+        return np.concatenate(vectors)
+    return [value for row in rows if isinstance(row, list) for value in row]
+
+
+_NUMBERS: dict[Datatype, str] = {"FP32": "<f4", "INT64": "<i8", "BOOL": "?"}
+
+
+def _packed(datatype: Datatype, values: Values) -> bytes:
+    if datatype != "BYTES":
+        return np.asarray(values, dtype=_NUMBERS[datatype]).tobytes()
     encoded = [str(value).encode() for value in values]
     return b"".join([len(element).to_bytes(4, "little") + element for element in encoded])

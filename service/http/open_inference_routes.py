@@ -8,6 +8,7 @@ from functools import partial
 import orjson
 
 from service import __version__
+from service.engine.model import LoadedRelease
 from service.errors import RequestInvalidError
 from service.http.call import Answer, Call, Route
 from service.http.open_inference import HEADER_LENGTH, infer_request
@@ -19,6 +20,7 @@ from service.http.open_inference_answers import (
     model_metadata,
     server_metadata,
 )
+from service.http.open_inference_kinds import Tensors, tensors_of
 from service.http.problems import Problem, detail_of, problem_of
 
 PREFIX = "/v2"
@@ -42,9 +44,10 @@ async def ready(call: Call) -> Answer:
 
 async def model(call: Call, version: str | None) -> Answer:
     """GET /v2/models/{task}, also of one version."""
-    call.serving.releases.route(call.task, None, version)
+    release = call.serving.releases.route(call.task, None, version).release
     served = dict.fromkeys(place.release.version for place in call.serving.releases.state(call.task).places)
-    return Answer(200, orjson.dumps(model_metadata(call.task, [version] if version else sorted(served))))
+    versions = [version] if version else sorted(served)
+    return Answer(200, orjson.dumps(model_metadata(call.task, versions, _tensors(release), release.hidden)))
 
 
 async def model_ready(call: Call, version: str | None) -> Answer:
@@ -56,15 +59,20 @@ async def model_ready(call: Call, version: str | None) -> Answer:
 async def infer(call: Call, version: str | None) -> Answer:
     """POST /v2/models/{task}/infer, also of one version."""
     release = call.serving.releases.route(call.task, None, version).release
-    release.check_one_label("the Open Inference Protocol is")
+    tensors = _tensors(release)
+    labels = len(release.labels) if release.head.ranked is not None else 0
     length = next((value.decode("latin-1") for name, value in call.headers if name == HEADER_LENGTH.encode()), None)
-    request = infer_request(call.body, length, release.manifest.spec.limits, len(release.labels), version)
+    request = infer_request(call.body, length, release.manifest.spec.limits, labels, version, tensors)
     patience = math.inf if request.timeout is None else call.started + request.timeout
     predicted = await call.serving.predict(
         call.task, request.predict, call.started, deadline=min(call.deadline(), patience), hung_up=call.receive
     )
-    reply = infer_reply(call.task, predicted.release.version, request, predicted.answers)
+    reply = infer_reply(call.task, predicted.release.version, request, predicted.answers, tensors)
     return Answer(200, reply.body, reply.content_type, reply.headers)
+
+
+def _tensors(release: LoadedRelease) -> Tensors:
+    return tensors_of(release.manifest.kind, several_labels=release.manifest.thresholds is not None)
 
 
 _PLAIN: dict[Place, Route] = {

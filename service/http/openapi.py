@@ -153,7 +153,7 @@ def _v2_paths() -> Schema:
             "post": operation(
                 f"infer{versioned}",
                 tag,
-                f"Labels of texts{of}",
+                f"Labels, entities, answers or vectors{of}, as the task's kind is",
                 {
                     "200": {
                         "description": "As octet-stream where a tensor is binary: JSON of the length that "

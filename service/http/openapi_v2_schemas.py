@@ -3,9 +3,37 @@
 from __future__ import annotations
 
 from service.http.json_schema import KEY, TOP_K, Schema, list_of, object_of, ref
-from service.http.open_inference import INPUT, OUTPUTS
+from service.http.open_inference_kinds import TENSORS, every_output
+
+_OUTPUTS = every_output()
+_KINDS = {
+    "classification": "`label`, `score`; with top_k `labels` and `scores`, [n, k]",
+    "classification with several labels a text": "`label`, `score`, `labels` (JSON: those that count, each with its "
+    "score); with top_k `ranked_labels` and `ranked_scores`, [n, k]",
+    "token classification": "`entities` (JSON)",
+    "question answering": "`answer`, `score`, `start`, `end`",
+    "similarity": "`embedding`, [n, hidden]",
+}
+_ANSWERED = "; ".join(f"{kind}: {outputs}" for kind, outputs in _KINDS.items())
+
+
+def _input(name: str) -> Schema:
+    return object_of(
+        {
+            "name": {"const": name},
+            "datatype": {"const": "BYTES"},
+            "shape": list_of({"type": "integer", "minimum": 1}, minItems=1, maxItems=2),
+            "parameters": object_of({"binary_data_size": {"type": "integer", "minimum": 0}}, [], closed=True),
+            "data": list_of({"oneOf": [ref("Text"), list_of(ref("Text"), minItems=1, maxItems=1)]}),
+        },
+        ["name", "datatype", "shape"],
+        closed=True,
+        description="Shape [n] or [n, 1].",
+    )
+
 
 V2_SCHEMAS: dict[str, Schema] = {
+    **{f"Input-{name}": _input(name) for tensors in TENSORS.values() for name in tensors.inputs},
     "InferRequest": object_of(
         {
             "id": {"type": "string", "description": "Sent back as it came."},
@@ -23,36 +51,29 @@ V2_SCHEMAS: dict[str, Schema] = {
                 [],
                 closed=True,
             ),
-            "inputs": list_of(
-                object_of(
-                    {
-                        "name": {"const": INPUT},
-                        "datatype": {"const": "BYTES"},
-                        "shape": list_of({"type": "integer", "minimum": 1}, minItems=1, maxItems=2),
-                        "parameters": object_of(
-                            {"binary_data_size": {"type": "integer", "minimum": 0}}, [], closed=True
-                        ),
-                        "data": list_of({"oneOf": [ref("Text"), list_of(ref("Text"), minItems=1, maxItems=1)]}),
-                    },
-                    ["name", "datatype", "shape"],
-                    closed=True,
-                    description="The texts: shape [n] or [n, 1].",
-                ),
-                minItems=1,
-                maxItems=1,
-            ),
+            "inputs": {
+                "anyOf": [
+                    list_of(
+                        {"anyOf": [ref(f"Input-{name}") for name in tensors.inputs]},
+                        minItems=len(tensors.inputs),
+                        maxItems=len(tensors.inputs),
+                    )
+                    for tensors in (TENSORS["classification"], TENSORS["question-answering"])
+                ],
+                "description": "`text`; of question answering `question` and `context`, with as many values.",
+            },
             "outputs": list_of(
                 object_of(
                     {
-                        "name": {"enum": list(OUTPUTS)},
+                        "name": {"enum": list(_OUTPUTS)},
                         "parameters": object_of({"binary_data": {"type": "boolean"}}, [], closed=True),
                     },
                     ["name"],
                     closed=True,
                 ),
-                maxItems=len(OUTPUTS),
+                maxItems=len(_OUTPUTS),
                 uniqueItems=True,
-                description="All where it is missing; `labels` and `scores` need top_k.",
+                description="All of the task's kind where it is missing, those of top_k only with it.",
             ),
         },
         ["inputs"],
@@ -60,7 +81,7 @@ V2_SCHEMAS: dict[str, Schema] = {
         examples=[
             {
                 "id": "42",
-                "inputs": [{"name": INPUT, "datatype": "BYTES", "shape": [1], "data": ["Where is my parcel?"]}],
+                "inputs": [{"name": "text", "datatype": "BYTES", "shape": [1], "data": ["Where is my parcel?"]}],
             }
         ],
     ),
@@ -72,8 +93,8 @@ V2_SCHEMAS: dict[str, Schema] = {
             "outputs": list_of(
                 object_of(
                     {
-                        "name": {"enum": list(OUTPUTS)},
-                        "datatype": {"enum": ["BYTES", "FP32", "BOOL"]},
+                        "name": {"enum": list(_OUTPUTS)},
+                        "datatype": {"enum": sorted(set(_OUTPUTS.values()))},
                         "shape": list_of({"type": "integer", "minimum": 0}),
                         "parameters": {"type": "object"},
                         "data": list_of(True),
@@ -83,6 +104,7 @@ V2_SCHEMAS: dict[str, Schema] = {
             ),
         },
         ["model_name", "model_version", "outputs"],
+        description=f"Beside `id` and `truncated`, by the task's kind: {_ANSWERED}.",
     ),
     "ServerMetadata": object_of(
         {

@@ -14,9 +14,11 @@ from service.errors import (
     BodyTooSlowError,
     ConnectionsFullError,
     DeadlineError,
+    HalfClosedError,
     HeaderInvalidError,
     HeadTooLargeError,
     HeadTooSlowError,
+    HostInvalidError,
     KindUnsupportedError,
     MediaTypeError,
     MethodNotAllowedError,
@@ -60,8 +62,10 @@ TABLE: dict[type[Exception], tuple[int, str, str]] = {
     ConnectionsFullError: (503, "connections-full", "Too many connections are open"),
     BodiesFullError: (503, "bodies-full", "Too many long bodies are coming"),
     DeadlineError: (504, "deadline-exceeded", "The answer was not ready in time"),
+    HalfClosedError: (504, "half-closed", "The caller sends no more, and the answer is not ready"),
     KindUnsupportedError: (422, "unsupported-kind", "That is not for this kind of task"),
     HeaderInvalidError: (400, "invalid-header", "A header is not what was expected"),
+    HostInvalidError: (400, "invalid-host", "The request does not say where it goes"),
     StoppingError: (503, "stopping", "The service is stopping"),
     LogWriteError: (503, "not-recorded", "The feedback could not be recorded"),
 }
@@ -122,6 +126,9 @@ def problem_of(error: Exception, instance: str) -> Problem:
         headers.append((b"retry-after", str(error.retry_after).encode()))
     elif status == _BUSY:
         headers.append((b"retry-after", _SOON))
-    if isinstance(error, BodyTooLargeError | BodyTooSlowError | HeadTooLargeError | HeadTooSlowError | StoppingError):
+    if isinstance(
+        error,
+        BodyTooLargeError | BodyTooSlowError | HeadTooLargeError | HeadTooSlowError | HostInvalidError | StoppingError,
+    ):
         headers.append((b"connection", b"close"))
     return Problem(status, orjson.dumps(content), headers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Protocol
 from urllib.parse import unquote
@@ -12,6 +13,8 @@ from service.http.asgi import Headers
 from service.http.exchange import Exchange, Line
 
 _FRAMING = (b"content-length", b"transfer-encoding")
+# RFC 3986, section 3.2.2: a name or an address, and a port.
+_HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]*|\[[0-9A-Za-z:.%_~-]+\])(?::[0-9]*)?")
 
 
 class Asked(Line, Protocol):
@@ -25,6 +28,19 @@ class Asked(Line, Protocol):
 
     def came(self, exchange: Exchange, size: int) -> None:
         """A part of its body, in bytes."""
+
+
+def connection_scope(transport: Any, state: dict[str, Any]) -> dict[str, Any]:
+    """What the scopes of all requests of a connection have in common."""
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "root_path": "",
+        "state": state.copy(),
+        "server": _pair(transport.get_extra_info("sockname")),
+        "client": _pair(transport.get_extra_info("peername")),
+        "scheme": "https" if transport.get_extra_info("sslcontext") else "http",
+    }
 
 
 class RequestReader:
@@ -41,6 +57,8 @@ class RequestReader:
         self._parser = httptools.HttpRequestParser(self)
         self._url = b""
         self._headers: Headers = []
+        self._hosts = 0  # headers that say where the request goes; more than one, too, for one that says nothing
+        self._host: bytes | None = None  # the latest that was found to be one
         self._expects_continue = False
         self._upgrading = False  # from the end of a head that wishes for another protocol until its body is read
 
@@ -75,6 +93,7 @@ class RequestReader:
         self.beyond = 0
         self._url = b""
         self._headers = []
+        self._hosts = 0
         self._expects_continue = False
         self._line.begun()
 
@@ -83,7 +102,9 @@ class RequestReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         name = name.lower()
-        if name == b"expect" and value.lower() == b"100-continue":
+        if name == b"host":
+            self._hosts += 1 if value == self._host or self._is_host(value) else 2
+        elif name == b"expect" and value.lower() == b"100-continue":
             self._expects_continue = True
         self._headers.append((name, value))
 
@@ -112,6 +133,8 @@ class RequestReader:
             keep_alive=version != "1.0" and self._parser.should_keep_alive(),
             expects_continue=self._expects_continue and version != "1.0",
         )
+        # RFC 9112, section 3.2. Before HTTP/1.1 there may be none.
+        exchange.addressed = self._hosts == 1 or (version == "1.0" and not self._hosts)
         scope["extensions"] = {"perennial.whole_body": exchange.whole_body}
         self.coming = exchange
         self._upgrading = method != "CONNECT" and self._parser.should_upgrade()
@@ -128,6 +151,11 @@ class RequestReader:
             self.coming.end()
             self.coming = None
 
+    def _is_host(self, value: bytes) -> bool:
+        found = _HOST.fullmatch(value) is not None
+        self._host = value if found else self._host
+        return found
+
     def _read_on(self) -> None:
         """Have the body read behind a head that wishes for another protocol, which the parser takes for the last.
 
@@ -137,3 +165,7 @@ class RequestReader:
         framing = b"".join(b"%b: %b\r\n" % header for header in self._headers if header[0] in _FRAMING)
         self._parser = httptools.HttpRequestParser(self)
         self._parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n" % framing)
+
+
+def _pair(address: Any) -> tuple[str, int] | None:
+    return (str(address[0]), int(address[1])) if isinstance(address, tuple | list) and len(address) > 1 else None

@@ -14,6 +14,7 @@ from contracts.home import Home
 from contracts.records import Role
 from contracts.rollout import Rollout, Trial, read_rollout
 from contracts.rollout_history import standbys
+from contracts.rollout_remains import remains_of_rollout
 from contracts.schema import TASK_NAME
 from service.engine.model import LoadedRelease, load_release
 from service.errors import NotReadyError, TaskNotServedError, TaskUnknownError
@@ -46,6 +47,7 @@ class Releases:
         self._states: dict[str, TaskState] = {}
         self.looked = False  # whether every task was tried once
         self._trouble = ""
+        self._troubles: dict[str, str] = {}  # by task
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="releases", daemon=True)
 
@@ -137,7 +139,14 @@ class Releases:
         for task in sorted(named | self._states.keys()):
             if self._stopping.is_set():
                 return
-            self._update(self._states.get(task) or TaskState(task))
+            try:
+                self._update(self._states.get(task) or TaskState(task))
+                self._troubles.pop(task, None)
+            except Exception as error:
+                # Whatever is wrong with one task, the others are looked at.
+                if repr(error) != self._troubles.get(task):
+                    self._troubles[task] = repr(error)
+                    logger.exception("Following task %s fails; it is tried again.", task)
 
     def _update(self, state: TaskState) -> None:
         seen = self._fingerprint(state.task)
@@ -149,7 +158,7 @@ class Releases:
             rollout = read_rollout(self._home, state.task)
         except PerennialError as error:
             # What cannot be read now (too many open files) may be read later, without being written anew.
-            self._put(tried_later(replace(state, stable_problem=str(error)), time.monotonic()))
+            self._put(tried_later(self._made_do(state, str(error)), time.monotonic()))
             return
         if rollout is None:
             gone = f"it has no rollout.json. Choose a release with `perennial releases promote {state.task} VERSION`."
@@ -163,6 +172,16 @@ class Releases:
             self._put(tried_later(state, time.monotonic()))
         else:
             self._put(replace(state, retry_seconds=FIRST_RETRY_SECONDS))
+
+    def _made_do(self, state: TaskState, problem: str) -> TaskState:
+        """What is loaded goes on; a worker that has nothing yet takes what was chosen before the file was damaged."""
+        remains = remains_of_rollout(self._home, state.task) if state.stable is None else None
+        if remains is None:
+            return replace(state, stable_problem=problem)
+        for after in self._followed(state, remains):
+            state = after
+            self._put(replace(state, seen=None))
+        return replace(state, stable_problem=" ".join(filter(None, (problem, state.stable_problem))))
 
     def _followed(self, state: TaskState, rollout: Rollout) -> Iterator[TaskState]:
         """The states on the way to what the rollout wants: first what needs no loading, then the stable release."""

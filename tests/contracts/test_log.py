@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 from itertools import islice
 from pathlib import Path
 
@@ -147,3 +148,18 @@ class TestAtomicWrites:
         with pytest.raises(OSError, match="directory"):
             write_atomic(path, b"x")
         assert list(tmp_path.iterdir()) == [path]
+
+
+def test_lines_for_which_there_is_no_room_leave_nothing_behind(tmp_path: Path) -> None:
+    path = segment_path(tmp_path, "w", START)
+    append_durable(path, line(1))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5 * len(line(1)) // 2, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            append_durable(path, line(2) + line(3))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert path.read_bytes() == line(1)
+    append_durable(path, line(2))
+    assert numbers(list(read_new(tmp_path, FeedbackRecord, Cursor()))) == [1, 2]

@@ -133,6 +133,15 @@ def launch(
 
     server.reader = threading.Thread(target=read, daemon=True)
     server.reader.start()
+    try:
+        _await_answers(server)
+    except BaseException:
+        server.close()
+        raise
+    return server
+
+
+def _await_answers(server: Server) -> None:
     server.wait_for(lambda: re.search(r"at (http://\S+)", server.output()), "listening")
     found = re.search(r"at (http://\S+)", server.output())
     assert found is not None
@@ -145,7 +154,6 @@ def launch(
             return False
 
     server.wait_for(answers, "answering")
-    return server
 
 
 @pytest.fixture

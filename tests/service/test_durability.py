@@ -102,6 +102,7 @@ def test_a_full_disk_loses_log_records_but_no_predictions_and_acknowledges_no_fe
     cursor = Cursor()
     assert len(list(read_new(home.predictions("support"), PredictionRecord, cursor))) == written
     assert cursor.malformed == 0, "only whole lines are left"
+    assert list(read_new(home.feedback("support"), FeedbackRecord, Cursor())) == [], "none of what was refused is kept"
 
 
 def test_two_servers_share_one_home(

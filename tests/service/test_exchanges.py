@@ -85,10 +85,7 @@ def connected(port: int) -> Iterator[socket.socket]:
 
 
 def rest(connection: socket.socket) -> bytes:
-    found = b""
-    while piece := connection.recv(65536):
-        found += piece
-    return found
+    return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
 def get(path: bytes, *headers: bytes, version: bytes = b"1.1") -> bytes:

@@ -36,6 +36,7 @@ class Answered:
     score: float
     scores: list[tuple[str, float]] | None = None
     truncated: bool = False
+    fields: dict[str, object] | None = None
 
 
 def sent(texts: list[str], *, binary: bool, column: bool = False, **options: object) -> tuple[bytes, str | None]:

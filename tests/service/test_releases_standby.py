@@ -13,6 +13,7 @@ import pytest
 from contracts.home import Home
 from contracts.release import MODEL_FILE, Manifest
 from contracts.rollout import promote, rollback, try_canary
+from service.engine.model import LoadedRelease, load_release
 from service.errors import TaskNotServedError
 from service.metrics import ServiceMetrics
 from service.rollout.releases import Releases
@@ -127,3 +128,66 @@ def test_a_standby_that_is_the_canary_too_is_loaded_once(three: Home) -> None:
         until(lambda: releases.state("support").canary)
         stable, canary = releases.state("support").places
         assert stable.release is canary.release
+
+
+def edited(home: Home, **changes: object) -> None:
+    """As somebody writes it by hand, who gets it wrong."""
+    content = json.loads(home.rollout("support").read_text())
+    home.rollout("support").write_text(json.dumps({**content, **changes}))
+
+
+def test_where_the_rollout_is_damaged_the_last_choice_answers(three: Home, caplog: pytest.LogCaptureFixture) -> None:
+    rollback(three, "support", **BY)
+    whole = three.rollout("support").read_text()
+    edited(three, canary="0003", canary_percent=5)
+    with started(three) as (releases, _):
+        assert releases.serving("support").version == "0002"
+        state = releases.state("support")
+        assert state.state == "degraded"
+        assert "canary_percent" in (state.problem or "")
+        assert "releases promote support" in (state.problem or "")
+        assert "Release 0002 goes on answering." in caplog.text
+        three.rollout("support").write_text(whole)
+        until(lambda: releases.state("support").state == "serving")
+    edited(three, canary="0003", canary_percent=5)
+    damage(three, "0002")
+    with started(three) as (releases, _):
+        assert releases.serving("support").version == "0001"
+        assert "0002" in (releases.state("support").problem or "")
+
+
+@pytest.mark.parametrize("remains", ["half", "another task's", "no history", "a history with a hole"])
+def test_a_rollout_of_which_nothing_is_sure_serves_nothing_and_says_what_to_do(three: Home, remains: str) -> None:
+    content = three.rollout("support").read_text()
+    history = json.loads(content)["history"]
+    if remains == "half":
+        three.rollout("support").write_text(content[: len(content) // 2])
+    elif remains == "another task's":
+        edited(three, task="orders", extra=1)
+    elif remains == "no history":
+        edited(three, history=[], extra=1)
+    else:
+        edited(three, history=[*history[:-1], {**history[-1], "version": "three"}])
+    with started(three) as (releases, _), pytest.raises(TaskNotServedError, match="releases promote support VERSION"):
+        releases.serving("support")
+
+
+def test_a_task_that_fails_in_an_unforeseen_way_keeps_no_other_from_being_served(
+    three: Home,
+    make_release: Callable[..., Manifest],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    promote(three, "orders", make_release(three, "orders").version, **BY)
+
+    def load(home: Home, task: str, version: str, **options: object) -> LoadedRelease:
+        if task == "orders":
+            raise ZeroDivisionError
+        return load_release(home, task, version, **options)
+
+    monkeypatch.setattr("service.rollout.releases.load_release", load)
+    with started(three) as (releases, _):
+        assert releases.serving("support").version == "0003"
+        releases.check_ready()
+        time.sleep(0.2)
+        assert caplog.text.count("Following task orders fails") == 1

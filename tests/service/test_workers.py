@@ -100,3 +100,24 @@ def test_lines_of_the_log_have_one_form_with_one_worker_and_with_several(
         assert not strange
         said_by = {found[2] for line in server.lines if (found := form.match(line))}
         assert len(said_by - {None}) == (0 if count == "1" else 2)
+
+
+def test_however_often_workers_are_replaced_their_metrics_are_no_more_files(
+    home: Home, start_server: Callable[..., Any], release_served: Callable[..., Manifest]
+) -> None:
+    release_served(home)
+    server = start_server(home, environment={"PERENNIAL_WORKERS": "2"})
+    ready_with(server, 2)
+    folder = Path(workers(server)[0].environ()["PROMETHEUS_MULTIPROC_DIR"])
+    stale = [path.name for path in folder.glob("gauge_*.db")]
+    files = {path.name for path in folder.glob("*.db")}
+    for number in range(1, 4):
+        workers(server)[0].kill()
+        ready_with(server, 2 + number)
+    assert {path.name for path in folder.glob("*.db")} == files
+    assert stale
+    server.client.close()
+    server.client = httpx.Client(timeout=30)
+    assert server.predict("invoice").status_code == 200
+    assert server.metric('perennial_release_info{release="0001",role="stable",task="support"}') == 1
+    assert server.end(signal.SIGTERM) == 0

@@ -155,7 +155,9 @@ class QuestionAnswering(TaskKind):
         stage.advance(len(rows))
         return found
 
-    def floors(self, dataset: Dataset, measured: Measured) -> dict[str, float]:
+    def floors(
+        self, dataset: Dataset, measured: Measured, *, base: BaseModel, tokenizer: Tokenizer, spec: TaskSpec
+    ) -> dict[str, float]:
         """Saying that there is no answer; and, after Rajpurkar et al. 2016, a whole sentence."""
         rows = rows_of(QuestionRow, dataset.test)
         truths = [[answer.text for answer in row.answers] for row in rows]

@@ -138,7 +138,9 @@ class MultiLabel(TaskKind):
             answers=[[name for name, has in zip(labels, row, strict=True) if has] for row in given[1]],
         )
 
-    def floors(self, dataset: Dataset, measured: Measured) -> dict[str, float]:
+    def floors(
+        self, dataset: Dataset, measured: Measured, *, base: BaseModel, tokenizer: Tokenizer, spec: TaskSpec
+    ) -> dict[str, float]:
         """The commonest labels, and TF-IDF with one logistic regression a label."""
         train, test = rows_of(MultiLabelRow, dataset.train), rows_of(MultiLabelRow, dataset.test)
         truth = truth_table(test, dataset.labels)

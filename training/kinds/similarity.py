@@ -132,7 +132,9 @@ class Similarity(TaskKind):
         right = np.asarray(hits[:, :1].any(axis=1), dtype=np.bool_)
         return _Nearness({**figures, "spearman": _rank_correlation(vectors, rows, seed)}, right)
 
-    def floors(self, dataset: Dataset, measured: Measured) -> dict[str, float]:
+    def floors(
+        self, dataset: Dataset, measured: Measured, *, base: BaseModel, tokenizer: Tokenizer, spec: TaskSpec
+    ) -> dict[str, float]:
         """The same by vectors of weighted words."""
         words = TfidfVectorizer(token_pattern=WORD, sublinear_tf=True)
         words.fit(self.texts(dataset.train))

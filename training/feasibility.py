@@ -58,7 +58,7 @@ def _check_in_use(spec: TaskSpec) -> None:
         ),
         "`tag_names` in [data]": (bool(data.tag_names) and spec.kind != "token-classification", "token-classification"),
         "`slice_columns` in [data]": (
-            bool(data.slice_columns) and spec.kind == "similarity",
+            bool(data.slice_columns) and spec.kind == "similarity" and data.pairs == "scored",
             "kinds whose answers are right or wrong",
         ),
         "`sampling` in [data]": (data.sampling != "none" and pairs, "rows with labels or answers"),

@@ -118,7 +118,7 @@ def train_on(
             alone = Artefact.of_release(staged, spec.model.max_tokens, threads=1)
             speed = measure_speed(alone, kind.texts(dataset.test))
         with progress.stage("floors", "Training simple baselines to compare with"):
-            floors = kind.floors(dataset, measured)
+            floors = kind.floors(dataset, measured, base=base, tokenizer=tokenizer, spec=spec)
         comparison = None
         if succession is not None:
             with progress.stage("compare", f"Comparing with release {succession.champion.version}") as stage:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,12 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from rich.console import Console
 from tokenizers import Tokenizer
 
 from contracts.reference import load_reference
-from contracts.release import REFERENCE_FILE, TOKENIZER_FILE
+from contracts.release import METRICS_FILE, REFERENCE_FILE, TOKENIZER_FILE
 from contracts.release_store import verify_release
-from contracts.task import TaskSpec
+from contracts.task import LimitSpec, TaskSpec
 from service.engine.backlog import Placed, settle_all
 from service.engine.heads import HEADS
 from service.engine.model import LoadedRelease, load_release
@@ -25,6 +28,8 @@ from training.data.rows import Row
 from training.kinds.kinds import KINDS
 from training.learning.finetune import Encoded
 from training.learning.objective import LossSettings, pad_batch
+from training.progress import Stage
+from training.report.analysis_sections import analysis_sections
 
 
 @pytest.fixture
@@ -155,6 +160,45 @@ def test_the_quantized_artefact_is_within_its_gate(trained) -> None:
     assert f"fp32_{trained.kind.main.name}" in manifest.metrics
     for rival in trained.kind.rivals:
         assert rival.name in manifest.metrics
+
+
+def test_figures_have_intervals_and_the_strongest_baseline_is_compared_row_by_row(trained) -> None:
+    metrics, main = trained.manifest.metrics, trained.kind.main.name
+    assert metrics[f"{main}_low"] <= metrics[main] <= metrics[f"{main}_high"]
+    strongest = trained.kind.rivals[-1].name
+    by = f"beats_{strongest.removesuffix(f'_{main}')}_by"
+    assert metrics[by] == pytest.approx(metrics[main] - metrics[strongest], abs=1e-5)
+    assert metrics[f"{by}_low"] <= metrics[by] <= metrics[f"{by}_high"]
+    found = json.loads((trained.folder / METRICS_FILE).read_text())
+    assert found["intervals"][main] == {"low": metrics[f"{main}_low"], "high": metrics[f"{main}_high"]}
+
+
+def test_mistakes_and_ways_of_writing_are_told_and_texts_kept_out_where_they_are_to_be(
+    trained, network_of: Callable[..., Any], tmp_path: Path
+) -> None:
+    # What nobody has trained makes mistakes enough.
+    model = network_of(trained)
+    export_onnx(model, tmp_path / "model.onnx")
+    artefact = Artefact(tmp_path / "model.onnx", trained.folder / TOKENIZER_FILE, 24, threads=1)
+    stage = Stage(Console(file=io.StringIO()), None, None)
+    told: list[Any] = []
+    for log_text in (True, False):
+        spec = trained.spec.model_copy(update={"limits": LimitSpec(log_text=log_text)})
+        measured = trained.kind.measure(artefact, model, trained.dataset, stage, spec=spec)
+        details = measured.analysis.details if measured.analysis else measured.details
+        sections = analysis_sections(measured.analysis) if measured.analysis else measured.sections
+        told.append(details)
+        titles = {section.title for section in sections}
+        assert {"The same texts, written otherwise", "The surest mistakes"} <= titles
+        shown = [one for one in sections if one.title != "The same texts, written otherwise"]
+        words = {word for text in trained.kind.texts(trained.dataset.test) for word in text.split() if len(word) > 6}
+        assert any(word in repr(shown) for word in words) is log_text
+        assert any(word in json.dumps(details["errors"]) for word in words) is log_text
+    assert all(one["text"] for one in told[0]["errors"]["surest"])
+    assert {one["text"] for one in told[1]["errors"]["surest"]} == {None}
+    assert told[0]["errors"]["mistakes"] == told[1]["errors"]["mistakes"] > 5
+    assert told[0]["sensitivity"] == told[1]["sensitivity"]
+    assert len(told[0]["sensitivity"]["variants"]) == 7
 
 
 def test_the_reference_indexes_what_the_log_will_hold(trained, served: LoadedRelease) -> None:

@@ -27,7 +27,10 @@ KINDS = ("classification", "token-classification", "question-answering", "simila
             {"kind": "similarity", "data": DataSpec(path="rows.csv", pairs="scored", sampling="oversample")},
             "`sampling`",
         ),
-        ({"kind": "similarity", "data": DataSpec(path="rows.csv", slice_columns=("shop",))}, "`slice_columns`"),
+        (
+            {"kind": "similarity", "data": DataSpec(path="rows.csv", pairs="scored", slice_columns=("shop",))},
+            "`slice_columns`",
+        ),
         ({"train": TrainSpec(contrastive=ContrastiveSpec(temperature=0.2))}, r"\[train\.contrastive\]"),
         ({"train": TrainSpec(recipe="contrastive", gradient_accumulation=2)}, "`gradient_accumulation`"),
         ({"train": TrainSpec(recipe="contrastive", label_smoothing=0.1)}, "`label_smoothing`"),

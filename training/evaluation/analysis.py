@@ -15,7 +15,8 @@ from training.data.writing import language_of_each, script_of
 from training.evaluation.bootstrap import Bools
 from training.evaluation.calibration import softmax
 from training.evaluation.errors import Answered, ErrorAnalysis, analyse_errors
-from training.evaluation.sensitivity import Sensitivity, measure_sensitivity
+from training.evaluation.perturb import perturbed
+from training.evaluation.sensitivity import Replies, Sensitivity, measure_sensitivity
 from training.evaluation.slices import Slice, by_length, judge_slices, warn_of
 from training.progress import Stage
 
@@ -44,20 +45,14 @@ class Analysis:
     @property
     def warnings(self) -> list[str]:
         """What somebody should know before using the release."""
-        harmful = [
-            f"Accuracy is {100 * variant.loss.value:.1f} points lower on the same texts with {variant.title.lower()}."
-            for variant in self.sensitivity.variants
-            if variant.harms
-        ]
-        return warn_of(self.slices) + harmful
+        return warn_of(self.slices) + self.sensitivity.warnings
 
     @property
     def details(self) -> dict[str, object]:
         """For metrics.json."""
         return {
             "errors": asdict(self.errors),
-            "sensitivity": {"rows": self.sensitivity.rows, "accuracy": self.sensitivity.accuracy}
-            | {"variants": [{**asdict(one), "harms": one.harms} for one in self.sensitivity.variants]},
+            **self.sensitivity.details,
             "slices": [asdict(one) for one in self.slices],
             "warnings": self.warnings,
         }
@@ -80,9 +75,9 @@ def analyse(
     given = test.outputs.logits.argmax(axis=1).astype(np.int64)
     right = given == test.truth
 
-    def answer(texts: Sequence[str]) -> Integers:
-        found: Integers = artefact.run(texts, advance=stage.advance).logits.argmax(axis=1)
-        return found
+    def answer(places: Sequence[int], texts: Sequence[str]) -> Replies:
+        found = artefact.run(texts, advance=stage.advance).logits.argmax(axis=1)
+        return Replies(right=found == test.truth[places], same=found == given[places])
 
     texts = [row.text for row in test.rows]
     return Analysis(
@@ -93,7 +88,7 @@ def analyse(
             labels,
             with_texts=spec.limits.log_text,
         ),
-        sensitivity=measure_sensitivity(texts, test.truth, given, answer, seed=spec.train.seed),
+        sensitivity=measure_sensitivity(texts, right, perturbed, answer, seed=spec.train.seed),
         slices=judge_slices(properties_of(test.rows, test.outputs.tokenized.lengths, spec.model.max_tokens), right),
     )
 

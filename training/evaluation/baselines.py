@@ -49,13 +49,7 @@ class Gain:
     @property
     def figures(self) -> dict[str, float]:
         """What the manifest holds of it, by name."""
-        by, interval = f"beats_{self.name}_by", self.gain.interval
-        return {
-            f"{self.name}_accuracy": self.accuracy,
-            by: self.gain.value,
-            f"{by}_low": interval.low,
-            f"{by}_high": interval.high,
-        }
+        return {f"{self.name}_accuracy": self.accuracy, **self.gain.figures(f"beats_{self.name}_by")}
 
     @property
     def verdict(self) -> Literal["beats", "loses", "even"]:

@@ -9,8 +9,8 @@ evaluation", section 5), which is what makes a small difference visible.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,19 @@ class Estimate:
 
     value: float
     interval: Interval
+
+    def figures(self, name: str) -> dict[str, float]:
+        """What the manifest holds of it: itself, and its interval in `_low` and `_high`."""
+        return {name: self.value, f"{name}_low": self.interval.low, f"{name}_high": self.interval.high}
+
+
+def intervals_content(estimates: Mapping[str, Estimate]) -> dict[str, object]:
+    """The intervals by the figures' names, and how they were made, for metrics.json."""
+    return {
+        "confidence": CONFIDENCE,
+        "resamples": RESAMPLES,
+        **{name: asdict(one.interval) for name, one in estimates.items()},
+    }
 
 
 def accuracy_estimate(right: Bools, *, seed: int, resamples: int = RESAMPLES) -> Estimate:
@@ -70,6 +83,43 @@ def f1_gain(counts: Floats, other: Floats, *, seed: int, resamples: int = RESAMP
     """By how much the F1 of `counts` is above that of another model over the same rows, on the same resamples."""
     value = _f1_of(counts.sum(axis=0)) - _f1_of(other.sum(axis=0))
     return _estimate(value, _resampled(len(counts), lambda c: _f1(c, counts) - _f1(c, other), seed, resamples), -1.0)
+
+
+def correlation_estimate(found: Floats, wanted: Floats, *, seed: int, resamples: int = RESAMPLES) -> Estimate:
+    """Spearman's rank correlation of [n] values with what is wanted, n >= 1; 0 where one of the two is constant."""
+    value = float(_correlations(np.ones((1, len(found)), dtype=np.float32), found, wanted)[0])
+    resampled = _resampled(len(found), lambda counts: _correlations(counts, found, wanted), seed, resamples)
+    return _estimate(value, resampled, -1.0)
+
+
+def correlation_gain(
+    found: Floats, other: Floats, wanted: Floats, *, seed: int, resamples: int = RESAMPLES
+) -> Estimate:
+    """By how much the rank correlation of `found` is above that of another model's values for the same [n] rows."""
+
+    def of(counts: Floats) -> Floats:
+        return _correlations(counts, found, wanted) - _correlations(counts, other, wanted)
+
+    value = float(of(np.ones((1, len(found)), dtype=np.float32))[0])
+    return _estimate(value, _resampled(len(found), of, seed, resamples), -1.0)
+
+
+def _correlations(drawn: Floats, found: Floats, wanted: Floats) -> Floats:
+    """[r] rank correlations of resamples, from how often each row was drawn, [r, n]."""
+    first, second = (_mean_ranks(drawn, values) - np.float32((len(values) + 1) / 2) for values in (found, wanted))
+    spread = ((drawn * first**2).sum(axis=1), (drawn * second**2).sum(axis=1))
+    scale = np.sqrt(spread[0]) * np.sqrt(spread[1])
+    correlations: Floats = ((drawn * first * second).sum(axis=1) / np.where(scale > 0, scale, 1)).astype(np.float32)
+    return correlations
+
+
+def _mean_ranks(drawn: Floats, values: Floats) -> Floats:
+    """[r, n] ranks of the values in each resample, from 1, ties by their mean rank; what was not drawn has one too."""
+    order = np.argsort(values, kind="stable")
+    _, starts = np.unique(values[order], return_index=True)
+    ties = np.add.reduceat(drawn[:, order], starts, axis=1)
+    ranks: Floats = (np.cumsum(ties, axis=1) - (ties - 1) / 2).astype(np.float32)
+    return ranks[:, np.unique(values, return_inverse=True)[1]]
 
 
 def _f1(drawn: Floats, counts: Floats) -> Floats:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from contracts.reference import Floats, Integers
+from training.evaluation.bootstrap import Bools
 
 BINS = 15
 _LOWEST, _HIGHEST = 0.05, 20.0
@@ -63,8 +64,11 @@ def fit_temperature(logits: Floats, truth: Integers) -> float:
 
 def reliability(probabilities: Floats, truth: Integers) -> list[ReliabilityBin]:
     """Score against accuracy of the predicted label, in equal intervals of the score."""
-    scores = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == truth
+    return reliability_of(probabilities.max(axis=1), probabilities.argmax(axis=1) == truth)
+
+
+def reliability_of(scores: Floats, right: Bools) -> list[ReliabilityBin]:
+    """The same of [n] answers of whatever kind, with their scores, 0..1, and whether they are right; n may be 0."""
     index = np.clip((scores * BINS).astype(int), 0, BINS - 1)
     return [
         ReliabilityBin(

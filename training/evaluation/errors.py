@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
 
 import numpy as np
 
 from contracts.reference import Floats, Integers
 from training.data.rows import Row
 from training.evaluation.bootstrap import indicators
+from training.evaluation.mistakes import file_of
 
 _SHOWN = 20
 _PAIRS = 10
@@ -78,7 +78,7 @@ def analyse_errors(
     return ErrorAnalysis(
         mistakes=len(wrong),
         surest=tuple(_doubtful(test, row, labels, with_texts=with_texts) for row in surest),
-        suspects=_suspects((test, *others), labels, with_texts=with_texts),
+        suspects=find_suspects((test, *others), labels, with_texts=with_texts),
     )
 
 
@@ -103,13 +103,14 @@ def suspected(probabilities: Floats, truth: Integers) -> Integers:
     return found[np.argsort(margin, kind="stable")].astype(np.int64)
 
 
-def _suspects(parts: Sequence[Answered], labels: Sequence[str], *, with_texts: bool) -> Suspects:
+def find_suspects(parts: Sequence[Answered], labels: Sequence[str], *, with_texts: bool) -> Suspects:
+    """The rows of every part whose label is suspected, each part held against itself."""
     doubtful = [
         _doubtful(part, int(row), labels, with_texts=with_texts)
         for part in parts
         for row in suspected(part.probabilities, part.truth)
     ]
-    doubtful.sort(key=lambda row: row.label_score - row.score)
+    doubtful.sort(key=_margin)
     pairs = Counter((row.label, row.answer) for row in doubtful)
     ordered = sorted(pairs.items(), key=lambda item: (-item[1], item[0]))[:_PAIRS]
     return Suspects(
@@ -120,12 +121,28 @@ def _suspects(parts: Sequence[Answered], labels: Sequence[str], *, with_texts: b
     )
 
 
+def merge_suspects(found: Sequence[Suspects]) -> Suspects:
+    """What was found in several looks, each at other labels."""
+    rows = sorted((row for one in found for row in one.rows), key=_margin)
+    pairs = sorted((pair for one in found for pair in one.pairs), key=lambda pair: (-pair.rows, pair.label))
+    return Suspects(
+        examined=sum(one.examined for one in found),
+        found=sum(one.found for one in found),
+        rows=tuple(rows[:_SHOWN]),
+        pairs=tuple(pairs[:_PAIRS]),
+    )
+
+
+def _margin(row: DoubtfulRow) -> float:
+    return row.label_score - row.score
+
+
 def _doubtful(part: Answered, number: int, labels: Sequence[str], *, with_texts: bool) -> DoubtfulRow:
     row, probabilities = part.rows[number], part.probabilities[number]
     answer = int(probabilities.argmax())
     return DoubtfulRow(
         split=part.split,
-        file=PurePath(row.file).name,  # the folder is of the machine that trained, and nobody else's business
+        file=file_of(row),
         line=row.line,
         label=labels[int(part.truth[number])],
         answer=labels[answer],

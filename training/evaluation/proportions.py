@@ -26,7 +26,8 @@ def wilson(right: float, rows: int, *, alpha: float = 0.05) -> Interval:
     share = right / rows
     middle = (share + z * z / (2 * rows)) / (1 + z * z / rows)
     half = z / (1 + z * z / rows) * sqrt(share * (1 - share) / rows + z * z / (4 * rows * rows))
-    return Interval(max(0.0, middle - half), min(1.0, middle + half))
+    # Rounding must not put a share of 0 or 1 outside of its own interval.
+    return Interval(max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half)))
 
 
 def difference(right: int, rows: int, other_right: int, other_rows: int, *, alpha: float = 0.05) -> Interval:

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import TypeVar
 
 import numpy as np
 
-from contracts.reference import Integers
-from training.evaluation.bootstrap import Estimate, accuracy_estimate, mean_estimate
+from training.evaluation.bootstrap import Bools, Estimate, accuracy_estimate, mean_estimate
 from training.evaluation.perturb import PERTURBATIONS, Perturbation, perturbed
 
 MOST_TEXTS = 500
 EXAMPLE = "Hello, where's my parcel? I ordered it on Monday."
 
-Answer = Callable[[Sequence[str]], Integers]
+# What is written otherwise: a text, or a row of which only a part is.
+Written = TypeVar("Written")
+
+
+@dataclass(frozen=True)
+class Replies:
+    """n answers to texts written otherwise: whether each is right, and the same as to the text as it was."""
+
+    right: Bools
+    same: Bools
 
 
 @dataclass(frozen=True)
@@ -37,38 +46,60 @@ class Variant:
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """At most 500 test texts, as they are and written otherwise."""
+    """At most 500 test texts, as they are and written otherwise. Accuracy is the share that is answered right."""
 
     rows: int
     accuracy: float
     variants: tuple[Variant, ...]
 
+    @property
+    def warnings(self) -> list[str]:
+        """A sentence for each way of writing that does harm."""
+        return [
+            f"Answers are right {100 * variant.loss.value:.1f} points less often on the same texts with "
+            f"{variant.title.lower()}."
+            for variant in self.variants
+            if variant.harms
+        ]
 
-def texts_needed(test_rows: int) -> int:
-    """How many texts `measure_sensitivity` will ask answers for."""
-    return len(PERTURBATIONS) * min(test_rows, MOST_TEXTS)
+    @property
+    def details(self) -> dict[str, object]:
+        """For metrics.json."""
+        variants = [{**asdict(one), "harms": one.harms} for one in self.variants]
+        return {"sensitivity": {"rows": self.rows, "accuracy": self.accuracy, "variants": variants}}
+
+
+def texts_needed(test_rows: int, most: int = MOST_TEXTS) -> int:
+    """How many texts `measure_sensitivity` will ask answers for, at the most."""
+    return len(PERTURBATIONS) * min(test_rows, most)
 
 
 def measure_sensitivity(
-    texts: Sequence[str], truth: Integers, answers: Integers, answer: Answer, *, seed: int
+    rows: Sequence[Written],
+    right: Bools,
+    write: Callable[[Perturbation, Written, int], Written],
+    answer: Callable[[Sequence[int], Sequence[Written]], Replies],
+    *,
+    seed: int,
+    most: int = MOST_TEXTS,
 ) -> Sensitivity:
-    """Over a seeded choice of [n] test texts, n >= 1, that got these answers; a text left as it was keeps its own.
+    """Over a seeded choice of [n] test rows, n >= 1, answered right or not; a row left as it was keeps its answer.
 
+    `write` makes a row of another (with the seed), `answer` is given rows written otherwise and their places in `rows`.
     Ribeiro et al. 2020, "Beyond accuracy: behavioral testing of NLP models with CheckList", invariance tests.
     """
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(texts))[:MOST_TEXTS])
-    before = answers[chosen]
-    right = before == truth[chosen]
-    sample = [texts[row] for row in chosen]
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(rows))[:most])
+    before = right[chosen]
+    sample = [rows[place] for place in chosen]
 
     def written(perturbation: Perturbation) -> Variant:
-        other = [perturbed(perturbation, text, seed) for text in sample]
-        differing = [row for row, text in enumerate(sample) if other[row] != text]
-        after = before.copy()
+        other = [write(perturbation, row, seed) for row in sample]
+        differing = [place for place, row in enumerate(sample) if other[place] != row]
+        still, same = before.copy(), np.ones(len(sample), dtype=np.bool_)
         if differing:
-            after[differing] = answer([other[row] for row in differing])
-        still = after == truth[chosen]
-        losses = right.astype(np.float32) - still.astype(np.float32)
+            replies = answer([int(chosen[place]) for place in differing], [other[place] for place in differing])
+            still[differing], same[differing] = replies.right, replies.same
+        losses = before.astype(np.float32) - still.astype(np.float32)
         return Variant(
             name=perturbation.name,
             title=perturbation.title,
@@ -76,8 +107,8 @@ def measure_sensitivity(
             changed=len(differing),
             accuracy=float(still.mean()),
             loss=mean_estimate(losses, lowest=-1.0, seed=seed),
-            other_answers=float((after != before).mean()),
+            other_answers=float((~same).mean()),
         )
 
-    accuracy = accuracy_estimate(right, seed=seed).value
+    accuracy = accuracy_estimate(before, seed=seed).value
     return Sensitivity(len(chosen), accuracy, tuple(written(perturbation) for perturbation in PERTURBATIONS))

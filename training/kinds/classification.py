@@ -111,7 +111,9 @@ class Classification(TaskKind):
             analysis=analysis,
         )
 
-    def floors(self, dataset: Dataset, measured: Measured) -> dict[str, float]:
+    def floors(
+        self, dataset: Dataset, measured: Measured, *, base: BaseModel, tokenizer: Tokenizer, spec: TaskSpec
+    ) -> dict[str, float]:
         """The commonest label, and TF-IDF with logistic regression."""
         floors = measure_floors(dataset.train, dataset.test)
         gains = gains_over(floors, measured.analysis.right) if measured.analysis else ()

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+import numpy as np
 from tokenizers import Tokenizer
 
-from contracts.reference import Reference
+from contracts.reference import Floats, Reference
 from contracts.task import TaskSpec
 from training.artefact.onnx_artefact import Artefact
 from training.artefact.speed import Speed
@@ -22,6 +23,10 @@ from training.learning.finetune import Encoded
 from training.learning.network import Network
 from training.progress import Stage
 from training.report.blocks import Section
+
+
+def _no_numbers() -> Floats:
+    return np.zeros(0, dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,7 @@ class Measured:
     warnings: tuple[str, ...] = ()  # where there is no analysis: what somebody should know before using the release
     sections: tuple[Section, ...] = ()  # what else the report shows
     answers: Sequence[Sequence[str]] = ()  # to the test rows, where the baselines are compared answer by answer
+    by_row: Floats = field(default_factory=_no_numbers)  # [n], where they are compared number by number
     thresholds: tuple[float, ...] | None = None  # by label, where a text has several
     null_threshold: float | None = None  # what answers must lead "no answer" by, where there may be none
     outcomes: tuple[str, ...] | None = None  # what the reference's predictions index, where it is not the labels
@@ -94,9 +100,12 @@ class TaskKind(ABC):
         """
 
     @abstractmethod
-    def floors(self, dataset: Dataset, measured: Measured) -> dict[str, float]:
+    def floors(
+        self, dataset: Dataset, measured: Measured, *, base: BaseModel, tokenizer: Tokenizer, spec: TaskSpec
+    ) -> dict[str, float]:
         """The baselines' figures on the test set, those of `rivals` among them.
 
+        `base` is the model as it was before the training, which may be a baseline itself.
         For a rival `NAME_MAIN` the report looks for `beats_NAME_by` too, and for its interval in `_low` and `_high`.
         """
 

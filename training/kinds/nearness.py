@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -34,32 +35,33 @@ def recall_at(
     Recall@K as in Jegou et al. 2011 and Oh Song et al. 2016 (arXiv 1511.06452, section 6). `same`: queries and corpus
     are the same texts, and none counts as its own neighbour.
     """
-    hits = nearest_hits(max(counts), queries, query_groups, corpus, corpus_groups, same=same)
+    found = nearest(max(counts), queries, corpus, same=same)
+    hits: npt.NDArray[np.bool_] = corpus_groups[found.places] == query_groups[:, None]
     return {count: float(hits[:, :count].any(axis=1).mean()) if hits.size else 0.0 for count in counts}
 
 
-def nearest_hits(
-    most: int,
-    queries: Vectors,
-    query_groups: npt.NDArray[Any],
-    corpus: Vectors,
-    corpus_groups: npt.NDArray[Any],
-    *,
-    same: bool = False,
-) -> npt.NDArray[np.bool_]:
-    """[n, k <= most]: whether each of a query's nearest, nearest first, is of its group. Otherwise as `recall_at`."""
-    most = min(most, len(corpus_groups) - same)
-    if most < 1 or not len(query_groups):
-        return np.zeros((len(query_groups), 0), dtype=np.bool_)
-    found = []
-    for start in range(0, len(query_groups), _AT_A_TIME):
-        some = slice(start, min(start + _AT_A_TIME, len(query_groups)))
+@dataclass(frozen=True)
+class Neighbours:
+    """Of n queries the nearest in a corpus, nearest first."""
+
+    places: npt.NDArray[np.int64]  # [n, k] into the corpus
+    cosines: npt.NDArray[np.float32]  # [n, k], -1..1
+
+
+def nearest(most: int, queries: Vectors, corpus: Vectors, *, same: bool = False) -> Neighbours:
+    """The k = `most` nearest of each query, fewer where the corpus has fewer. Otherwise as `recall_at`."""
+    rows = queries.shape[0]
+    most = min(most, corpus.shape[0] - same)
+    places = np.zeros((rows, max(most, 0)), dtype=np.int64)
+    found = np.zeros(places.shape, dtype=np.float32)
+    for start in range(0, rows if most > 0 else 0, _AT_A_TIME):
+        some = slice(start, min(start + _AT_A_TIME, rows))
         product = queries[some] @ corpus.T
         cosines = product if isinstance(product, np.ndarray) else product.toarray()
         if same:
             cosines[np.arange(len(cosines)), np.arange(some.start, some.stop)] = -np.inf
-        nearest = np.argpartition(-cosines, most - 1, axis=1)[:, :most]
-        order = np.argsort(-np.take_along_axis(cosines, nearest, axis=1), axis=1, kind="stable")
-        ranked = np.take_along_axis(nearest, order, axis=1)
-        found.append(corpus_groups[ranked] == query_groups[some, None])
-    return np.concatenate(found)
+        among = np.argpartition(-cosines, most - 1, axis=1)[:, :most]
+        order = np.argsort(-np.take_along_axis(cosines, among, axis=1), axis=1, kind="stable")
+        places[some] = np.take_along_axis(among, order, axis=1)
+        found[some] = np.take_along_axis(cosines, places[some], axis=1)
+    return Neighbours(places, found)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -18,16 +17,12 @@ from training.artefact.onnx_artefact import Artefact
 from training.data.dataset import Dataset
 from training.data.questions import ANSWER, NO_ANSWER, QuestionRow
 from training.data.rows import Row, rows_of
+from training.evaluation.bootstrap import mean_estimate
 from training.evaluation.reference import MAX_ROWS, Projection, fit_projection
-from training.kinds.answer_metrics import (
-    AnswerScore,
-    answer_scores,
-    choose_threshold,
-    fit_score_temperature,
-    score_answer,
-)
+from training.evaluation.sensitivity import texts_needed
+from training.kinds.answer_metrics import answer_scores, choose_threshold, fit_score_temperature, score_answer
 from training.kinds.kind import Figure, Measured, TaskKind
-from training.kinds.parts import parts_of
+from training.kinds.question_analysis import MOST_REWRITTEN, AnsweredQuestions, Judged, analyse_answers, judge
 from training.kinds.question_rows import ReadOutputs, answer_rows, read_rows, torch_spans
 from training.kinds.sentence_baseline import nearest_sentence
 from training.kinds.span_objective import SPANS, span_targets
@@ -41,22 +36,6 @@ LABELS = (NO_ANSWER, ANSWER)
 # Contexts are long: what only needs a sample takes one.
 _PROJECTION_ROWS = 500
 _FP32_ROWS = 400
-
-
-@dataclass(frozen=True)
-class _Judged:
-    """n answers: what they are worth."""
-
-    answers: list[str]
-    scores: list[AnswerScore]
-
-    @property
-    def exact(self) -> npt.NDArray[np.bool_]:
-        return np.array([score.exact == 1 for score in self.scores])
-
-    @property
-    def f1(self) -> float:
-        return float(np.mean([score.f1 for score in self.scores]))
 
 
 class QuestionAnswering(TaskKind):
@@ -110,24 +89,20 @@ class QuestionAnswering(TaskKind):
         parts = [
             rows_of(QuestionRow, rows) for rows in (dataset.train[:_PROJECTION_ROWS], dataset.validation, dataset.test)
         ]
-        stage.expect(sum(map(len, parts)))
+        stage.expect(sum(map(len, parts)) + texts_needed(len(parts[2]), MOST_REWRITTEN))
         training, validation, test = (self._answer(artefact, rows, stride, stage) for rows in parts)
         threshold = _threshold(validation.spans, parts[1])
-        checked = _judge(validation.spans, parts[1], threshold)
+        checked = judge(validation.spans, parts[1], threshold)
         temperature = fit_score_temperature(validation.spans, threshold, checked.exact)
-        judged = _judge(test.spans, parts[2], threshold)
-        original = _judge(torch_spans(model, test.read[:_FP32_ROWS]), parts[2][:_FP32_ROWS], threshold)
-        same = _judge(test.spans[:_FP32_ROWS], parts[2][:_FP32_ROWS], threshold)
+        judged = judge(test.spans, parts[2], threshold)
+        original = judge(torch_spans(model, test.read[:_FP32_ROWS]), parts[2][:_FP32_ROWS], threshold)
+        same = judge(test.spans[:_FP32_ROWS], parts[2][:_FP32_ROWS], threshold)
         lengths = np.array([one.length for one in test.read], dtype=np.int64)
-        sliced = parts_of(
-            dataset.test,
-            lengths,
-            judged.exact,
-            most=int(lengths.max()),  # windows read all of a context
-            means="A question is right when its answer is one of the true ones, exactly.",
-        )
+        answered = AnsweredQuestions(parts[2], test.spans, lengths, judged, threshold, temperature)
+        told = analyse_answers(artefact, answered, stage, spec=spec)
         return Measured(
-            figures=_figures(judged, parts[2])
+            figures=dict(told.figures)
+            | _sorts(judged, parts[2])
             | {
                 "validation_f1": checked.f1,
                 "fp32_f1": original.f1 + judged.f1 - same.f1,
@@ -144,9 +119,10 @@ class QuestionAnswering(TaskKind):
             ),
             rows=len(parts[2]),
             details={"null_threshold": threshold, "windows": sum(len(one.windows) for one in test.read)}
-            | dict(sliced.details),
-            warnings=sliced.warnings,
-            sections=sliced.sections,
+            | dict(told.details),
+            warnings=told.warnings,
+            sections=told.sections,
+            by_row=judged.by_row,
             null_threshold=threshold,
         )
 
@@ -155,17 +131,20 @@ class QuestionAnswering(TaskKind):
         stage.advance(len(rows))
         return found
 
-    def floors(self, dataset: Dataset, measured: Measured) -> dict[str, float]:
+    def floors(
+        self, dataset: Dataset, measured: Measured, *, base: BaseModel, tokenizer: Tokenizer, spec: TaskSpec
+    ) -> dict[str, float]:
         """Saying that there is no answer; and, after Rajpurkar et al. 2016, a whole sentence."""
         rows = rows_of(QuestionRow, dataset.test)
         truths = [[answer.text for answer in row.answers] for row in rows]
         sentences = [nearest_sentence(row.question, row.context) for row in rows]
-        nearest = float(np.mean([score_answer(one, truth).f1 for one, truth in zip(sentences, truths, strict=True)]))
-        return {
-            "no_answer_f1": float(np.mean([score_answer("", truth).f1 for truth in truths])),
-            "sentence_f1": nearest,
-            "beats_sentence_by": measured.figures["f1"] - nearest,
-        }
+        floors = {"no_answer": [""] * len(rows), "sentence": sentences}
+        found: dict[str, float] = {}
+        for name, answers in floors.items():
+            f1 = np.array([score_answer(one, truth).f1 for one, truth in zip(answers, truths, strict=True)])
+            gain = mean_estimate((measured.by_row - f1).astype(np.float32), lowest=-1.0, seed=0)
+            found |= {f"{name}_f1": float(f1.mean()), **gain.figures(f"beats_{name}_by")}
+        return found
 
     def answers(self, artefact: Artefact, labels: Sequence[str], rows: Sequence[Row], stage: Stage) -> list[str]:
         """Raises TrainingError: successors are trained from labels of single texts."""
@@ -184,20 +163,9 @@ def _threshold(spans: Sequence[AnswerSpan], rows: Sequence[QuestionRow]) -> floa
     )
 
 
-def _judge(spans: Sequence[AnswerSpan], rows: Sequence[QuestionRow], threshold: float) -> _Judged:
-    answers = [
-        row.context[span.start : span.end] if span.is_answer(threshold) else ""
-        for span, row in zip(spans, rows, strict=True)
-    ]
-    scores = [
-        score_answer(text, [answer.text for answer in row.answers]) for text, row in zip(answers, rows, strict=True)
-    ]
-    return _Judged(answers, scores)
-
-
-def _figures(judged: _Judged, rows: Sequence[QuestionRow]) -> dict[str, float]:
-    """Where some questions have no answer, F1 is told of both sorts too, as SQuAD 2.0 does."""
-    found = {"f1": judged.f1, "exact_match": float(judged.exact.mean())}
+def _sorts(judged: Judged, rows: Sequence[QuestionRow]) -> dict[str, float]:
+    """Where some questions have no answer, F1 of both sorts, as SQuAD 2.0 has it."""
+    found = {}
     for name, wanted in (("answerable_f1", True), ("unanswerable_f1", False)):
         of = [score.f1 for score, row in zip(judged.scores, rows, strict=True) if bool(row.answers) == wanted]
         if of and len(of) < len(rows):

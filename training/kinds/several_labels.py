@@ -19,14 +19,15 @@ from training.artefact.onnx_artefact import Artefact, Outputs, tokenize
 from training.data.dataset import Dataset
 from training.data.multilabel import MultiLabelRow
 from training.data.rows import Row, rows_of
-from training.evaluation.bootstrap import Bools, f1_estimate, f1_gain, macro_f1_estimate
+from training.evaluation.bootstrap import Bools, f1_gain
 from training.evaluation.calibration import fit_temperature
 from training.evaluation.reference import fit_projection
+from training.evaluation.sensitivity import texts_needed
 from training.evaluation.several_floors import commonest_labels, tfidf_labels, truth_table
 from training.evaluation.thresholds import choose_thresholds
 from training.kinds.held_out import HeldOut, held_out_reference, outcomes_of
 from training.kinds.kind import Figure, Measured, TaskKind
-from training.kinds.parts import parts_of
+from training.kinds.several_analysis import Choice, LabelledPart, analyse_labels, label_counts
 from training.learning.base_model import BaseModel
 from training.learning.classifier import TextClassifier, build_classifier, torch_logits
 from training.learning.finetune import Encoded
@@ -84,74 +85,73 @@ class MultiLabel(TaskKind):
     ) -> Measured:
         """Temperature and thresholds are chosen on validation, the rest is read off the test."""
         labels, seed = dataset.labels, spec.train.seed
-        sample = dataset.train[:_PROJECTION_ROWS]
-        stage.expect(len(sample) + len(dataset.validation) + 2 * len(dataset.test))
-        training = artefact.run(self.texts(sample), advance=stage.advance)
-        outputs = [artefact.run(self.texts(rows), advance=stage.advance) for rows in (dataset.validation, dataset.test)]
-        truth = [truth_table(rows_of(MultiLabelRow, rows), labels) for rows in (dataset.validation, dataset.test)]
+        rows = [
+            rows_of(MultiLabelRow, some)
+            for some in (dataset.validation, dataset.test, dataset.train[:_PROJECTION_ROWS])
+        ]
+        stage.expect(sum(map(len, rows)) + len(rows[1]) + texts_needed(len(rows[1])))
+        outputs = [artefact.run(self.texts(some), advance=stage.advance) for some in rows]
+        truth = [truth_table(some, labels) for some in rows[:2]]
         temperature = _temperature(outputs[0].logits, truth[0])
-        scores = [label_scores(part.logits, temperature) for part in outputs]
-        thresholds = choose_thresholds(scores[0], truth[0])
-        given = [part >= np.array(thresholds, dtype=np.float32) for part in scores]
+        thresholds = choose_thresholds(label_scores(outputs[0].logits, temperature), truth[0])
+        choice = Choice(labels, thresholds, temperature)
+        given = [choice.given(part.logits) for part in outputs[:2]]
         original = torch_logits(model, outputs[1].tokenized.ids, advance=stage.advance)
-        fp32 = _f1(label_scores(original, temperature) >= np.array(thresholds, dtype=np.float32), truth[1])
+        fp32 = _f1(choice.given(original), truth[1])
         parts = [
-            _held_out(part, [choose_labels(row, labels, thresholds) for row in found], (answers == wanted).all(axis=1))
-            for part, found, answers, wanted in zip(outputs, scores, given, truth, strict=True)
+            _held_out(
+                part,
+                [choose_labels(row, labels, thresholds) for row in choice.scores(part.logits)],
+                (answers == wanted).all(axis=1),
+            )
+            for part, answers, wanted in zip(outputs[:2], given, truth, strict=True)
         ]
         outcomes = outcomes_of([label for part in parts for label in part.labels])
-        estimate = f1_estimate(_counts(given[1], truth[1]), seed=seed)
-        macro = macro_f1_estimate(given[1], truth[1], seed=seed)
-        told = score_labels(labels, thresholds, given[1], truth[1])
-        hits, answers, wanted_labels = _counts(given[1], truth[1]).sum(axis=0, dtype=np.float64)
+        scores = score_labels(labels, thresholds, given[1], truth[1])
+        hits, answers, wanted_labels = label_counts(given[1], truth[1]).sum(axis=0, dtype=np.float64)
         f1 = _f1(given[1], truth[1])
-        sliced = parts_of(
-            dataset.test,
-            outputs[1].tokenized.lengths,
-            (given[1] == truth[1]).all(axis=1),
-            most=spec.model.max_tokens,
-            means="A text is right when all its labels are, and no others were given.",
+        validation, test, training = (
+            LabelledPart(split, some, found)
+            for split, some, found in zip(("validation", "test", "training"), rows, outputs, strict=True)
         )
+        told = analyse_labels(artefact, test, (validation, training), choice, stage, spec=spec)
         return Measured(
             figures={
+                **told.figures,
                 "f1": f1,
-                "f1_low": estimate.interval.low,
-                "f1_high": estimate.interval.high,
                 "precision": float(hits / max(answers, 1.0)),
                 "recall": float(hits / max(wanted_labels, 1.0)),
-                "macro_f1": macro.value,
-                "macro_f1_low": macro.interval.low,
-                "macro_f1_high": macro.interval.high,
-                "accuracy": float((given[1] == truth[1]).all(axis=1).mean()),
                 "validation_f1": _f1(given[0], truth[0]),
                 "fp32_f1": fp32,
                 "quantization_drop": fp32 - f1,
             },
             temperature=temperature,
-            reference=held_out_reference(parts, outcomes, fit_projection(training.embeddings), seed=seed),
+            reference=held_out_reference(parts, outcomes, fit_projection(outputs[2].embeddings), seed=seed),
             rows=len(dataset.test),
-            details={"labels": [asdict(one) for one in told], **sliced.details},
-            warnings=sliced.warnings,
-            sections=(_section(told), *sliced.sections),
+            details={"labels": [asdict(one) for one in scores], **told.details},
+            warnings=told.warnings,
+            sections=(_section(scores), *told.sections),
             thresholds=thresholds,
             outcomes=outcomes,
             answers=[[name for name, has in zip(labels, row, strict=True) if has] for row in given[1]],
         )
 
-    def floors(self, dataset: Dataset, measured: Measured) -> dict[str, float]:
+    def floors(
+        self, dataset: Dataset, measured: Measured, *, base: BaseModel, tokenizer: Tokenizer, spec: TaskSpec
+    ) -> dict[str, float]:
         """The commonest labels, and TF-IDF with one logistic regression a label."""
         train, test = rows_of(MultiLabelRow, dataset.train), rows_of(MultiLabelRow, dataset.test)
         truth = truth_table(test, dataset.labels)
         ours = np.array([[name in set(found) for name in dataset.labels] for found in measured.answers], dtype=np.bool_)
-        tfidf = tfidf_labels(train, test, dataset.labels)
-        gain = f1_gain(_counts(ours, truth), _counts(tfidf, truth), seed=0)
-        return {
-            "majority_f1": _f1(commonest_labels(train, test, dataset.labels), truth),
-            "tfidf_f1": _f1(tfidf, truth),
-            "beats_tfidf_by": gain.value,
-            "beats_tfidf_by_low": gain.interval.low,
-            "beats_tfidf_by_high": gain.interval.high,
+        floors = {
+            "majority": commonest_labels(train, test, dataset.labels),
+            "tfidf": tfidf_labels(train, test, dataset.labels),
         }
+        found: dict[str, float] = {}
+        for name, floor in floors.items():
+            gain = f1_gain(label_counts(ours, truth), label_counts(floor, truth), seed=0)
+            found |= {f"{name}_f1": _f1(floor, truth), **gain.figures(f"beats_{name}_by")}
+        return found
 
     def answers(self, artefact: Artefact, labels: Sequence[str], rows: Sequence[Row], stage: Stage) -> list[str]:
         """The labels of each row whose probability is at least one half."""
@@ -190,12 +190,6 @@ SEVERAL_LABELS = Objective(
 )
 
 
-def _counts(given: Bools, truth: Bools) -> Floats:
-    """[n, 3]: right labels, labels given, true labels."""
-    columns = [(given & truth).sum(axis=1), given.sum(axis=1), truth.sum(axis=1)]
-    return np.stack(columns, axis=1).astype(np.float32)
-
-
 def score_labels(
     labels: Sequence[str], thresholds: Sequence[float], given: Bools, truth: Bools
 ) -> list[ThresholdScore]:
@@ -210,7 +204,7 @@ def score_labels(
 
 
 def _f1(given: Bools, truth: Bools) -> float:
-    hits, answers, wanted = _counts(given, truth).sum(axis=0, dtype=np.float64)
+    hits, answers, wanted = label_counts(given, truth).sum(axis=0, dtype=np.float64)
     return float(2 * hits / max(answers + wanted, 1.0))
 
 

@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.feature_extraction.text import TfidfVectorizer
 from tokenizers import Tokenizer
 
 from contracts.errors import TrainingError
-from contracts.reference import Floats, Reference
+from contracts.reference import Floats, Integers, Reference
 from contracts.task import TaskSpec
-from contracts.vectors import unit
 from training.artefact.onnx_artefact import Artefact, Tokenized, tokenize
 from training.data.dataset import Dataset
 from training.data.pairs import PairRow
 from training.data.rows import Row
 from training.evaluation.baselines import WORD
+from training.evaluation.bootstrap import Bools, Estimate, correlation_gain, mean_estimate
 from training.evaluation.reference import MAX_ROWS, fit_projection
+from training.evaluation.sensitivity import texts_needed
 from training.kinds.embedder import Embedder
 from training.kinds.kind import Figure, Measured, TaskKind
-from training.kinds.nearness import Vectors, nearest_hits, spearman
-from training.kinds.text_pairs import grouped, pairs_of, scored
+from training.kinds.lookups import LookedUp, PairScores, Vectorize, look_up, pair_scores, remembering
+from training.kinds.nearness import spearman
+from training.kinds.nearness_analysis import analyse_nearness, analyse_scored
+from training.kinds.text_pairs import pairs_of
+from training.kinds.told import Told
 from training.kinds.vector_objectives import MATCHES, SCORED_PAIRS
 from training.learning.base_model import BaseModel
 from training.learning.classifier import torch_outputs
@@ -43,7 +46,9 @@ class _Nearness:
     """What vectors say of the test rows."""
 
     figures: dict[str, float]
-    right: npt.NDArray[np.bool_]  # by query: its nearest is of its group; all, where pairs have scores
+    right: Bools  # by query: its nearest is of its group; all, where pairs have scores
+    pairs: PairScores
+    looked_up: LookedUp | None  # None where pairs have scores
 
 
 class Similarity(TaskKind):
@@ -52,7 +57,10 @@ class Similarity(TaskKind):
     main: ClassVar[Figure] = Figure("recall at 1", "recall_at_1")
     tiles: ClassVar[tuple[Figure, ...]] = (main, Figure("recall at 10", "recall_at_10"))
     gated: ClassVar[tuple[str, ...]] = ("recall_at_1", "spearman")
-    rivals: ClassVar[tuple[Figure, ...]] = (Figure("TF-IDF vectors", "tfidf_recall_at_1"),)
+    rivals: ClassVar[tuple[Figure, ...]] = (
+        Figure("TF-IDF vectors", "tfidf_recall_at_1"),
+        Figure("The base model, untrained on this task", "base_recall_at_1"),
+    )
     own_labels: ClassVar[bool] = False
 
     def labels(self, dataset: Dataset) -> tuple[str, ...]:
@@ -93,23 +101,32 @@ class Similarity(TaskKind):
         seed = spec.train.seed
         parts = [dataset.train[:_CORPUS_ROWS], dataset.validation, dataset.test]
         texts = [self.texts(rows) for rows in parts]
-        stage.expect(sum(map(len, texts)) + len(texts[2]))
+        stage.expect(sum(map(len, texts)) + len(texts[2]) + texts_needed(len(dataset.test)))
         tokenized = [tokenize(artefact.tokenizer, some, artefact.max_tokens) for some in texts]
         found = [np.stack(artefact.run_rows(some.ids, advance=stage.advance)["embedding"]) for some in tokenized]
+
+        def embed(asked: Sequence[str]) -> list[Floats]:
+            ids = tokenize(artefact.tokenizer, asked, artefact.max_tokens).ids
+            return artefact.run_rows(ids, advance=stage.advance)["embedding"]
+
         known = {
             text: vector
             for some, vectors in zip(texts, found, strict=True)
             for text, vector in zip(some, vectors, strict=True)
         }
-        told = self._nearness(_lookup(known), dataset.test, dataset.train[:_CORPUS_ROWS], seed)
-        checked = self._nearness(_lookup(known), dataset.validation, dataset.train[:_CORPUS_ROWS], seed)
-        own = np.stack(torch_outputs(model, tokenized[2].ids, "embedding", advance=stage.advance))
-        original = self._nearness(_lookup(dict(zip(texts[2], own, strict=True))), dataset.test, (), seed)
-        alone = self._nearness(_lookup(known), dataset.test, (), seed)
+        vectors = remembering(known, embed)
+        told = self._nearness(vectors, dataset.test, parts[0], seed)
+        checked = self._nearness(vectors, dataset.validation, parts[0], seed)
+        own = torch_outputs(model, tokenized[2].ids, "embedding", advance=stage.advance)
+        theirs = remembering(dict(zip(texts[2], own, strict=True)), embed)
+        original = self._nearness(theirs, dataset.test, (), seed)
+        alone = self._nearness(vectors, dataset.test, (), seed)
         main = self.main.name
         drop = original.figures[main] - alone.figures[main]
+        analysis = _analyse(told, dataset, vectors, tokenized[2].lengths, spec)
         return Measured(
             figures={
+                **analysis.figures,
                 **told.figures,
                 f"validation_{main}": checked.figures[main],
                 f"fp32_{main}": told.figures[main] + drop,
@@ -118,27 +135,43 @@ class Similarity(TaskKind):
             temperature=1.0,
             reference=_reference(tokenized[1:], found[1:], (checked, told), found[0][:_PROJECTION_TEXTS], seed),
             rows=len(dataset.test),
+            details=analysis.details,
+            warnings=analysis.warnings,
+            sections=analysis.sections,
+            by_row=self._by_row(told),
         )
 
-    def _nearness(
-        self, vectors: Callable[[Sequence[str]], Vectors], rows: Sequence[Row], known: Sequence[Row], seed: int
-    ) -> _Nearness:
-        queries, corpus = grouped(rows, known)
-        same = queries.texts == corpus.texts
-        hits = nearest_hits(
-            max(_NEAREST), vectors(queries.texts), queries.groups, vectors(corpus.texts), corpus.groups, same=same
-        )
-        figures = {f"recall_at_{count}": float(hits[:, :count].any(axis=1).mean()) for count in _NEAREST}
-        right = np.asarray(hits[:, :1].any(axis=1), dtype=np.bool_)
-        return _Nearness({**figures, "spearman": _rank_correlation(vectors, rows, seed)}, right)
+    def _nearness(self, vectors: Vectorize, rows: Sequence[Row], known: Sequence[Row], seed: int) -> _Nearness:
+        found = look_up(vectors, rows, known, max(_NEAREST))
+        figures = {f"recall_at_{count}": float(found.hits[:, :count].any(axis=1).mean()) for count in _NEAREST}
+        pairs = pair_scores(vectors, rows, seed)
+        return _Nearness({**figures, "spearman": spearman(pairs.cosines, pairs.wanted)}, found.right, pairs, found)
 
-    def floors(self, dataset: Dataset, measured: Measured) -> dict[str, float]:
-        """The same by vectors of weighted words."""
+    def _by_row(self, found: _Nearness) -> Floats:
+        """What the main figure is made of, to be compared with a baseline's."""
+        return found.right.astype(np.float32)
+
+    def _gain(self, ours: Floats, floor: _Nearness) -> Estimate:
+        return mean_estimate(ours - self._by_row(floor), lowest=-1.0, seed=0)
+
+    def floors(
+        self, dataset: Dataset, measured: Measured, *, base: BaseModel, tokenizer: Tokenizer, spec: TaskSpec
+    ) -> dict[str, float]:
+        """The same by vectors of weighted words, and by the base model's as it was before the training."""
         words = TfidfVectorizer(token_pattern=WORD, sublinear_tf=True)
         words.fit(self.texts(dataset.train))
-        told = self._nearness(words.transform, dataset.test, dataset.train[:_CORPUS_ROWS], 0)
-        main = self.main.name
-        return {f"tfidf_{main}": told.figures[main], "beats_tfidf_by": measured.figures[main] - told.figures[main]}
+        untrained, main = self.build(base, dataset, spec), self.main.name
+
+        def embed(texts: Sequence[str]) -> list[Floats]:
+            ids = tokenize(tokenizer, texts, spec.model.max_tokens).ids
+            return torch_outputs(untrained, ids, "embedding", advance=lambda _: None)
+
+        found: dict[str, float] = {}
+        for name, vectors in (("tfidf", words.transform), ("base", remembering({}, embed))):
+            told = self._nearness(vectors, dataset.test, dataset.train[:_CORPUS_ROWS], spec.train.seed)
+            gain = self._gain(measured.by_row, told)
+            found |= {f"{name}_{main}": told.figures[main], **gain.figures(f"beats_{name}_by")}
+        return found
 
     def answers(self, artefact: Artefact, labels: Sequence[str], rows: Sequence[Row], stage: Stage) -> list[str]:
         """Raises TrainingError: successors are trained from labels of single texts."""
@@ -153,25 +186,36 @@ class ScoredSimilarity(Similarity):
     main: ClassVar[Figure] = Figure("rank correlation (Spearman)", "spearman")
     tiles: ClassVar[tuple[Figure, ...]] = (main,)
     gated: ClassVar[tuple[str, ...]] = ("spearman",)
-    rivals: ClassVar[tuple[Figure, ...]] = (Figure("TF-IDF vectors", "tfidf_spearman"),)
+    rivals: ClassVar[tuple[Figure, ...]] = (
+        Figure("TF-IDF vectors", "tfidf_spearman"),
+        Figure("The base model, untrained on this task", "base_spearman"),
+    )
 
-    def _nearness(
-        self, vectors: Callable[[Sequence[str]], Vectors], rows: Sequence[Row], known: Sequence[Row], seed: int
-    ) -> _Nearness:
+    def _nearness(self, vectors: Vectorize, rows: Sequence[Row], known: Sequence[Row], seed: int) -> _Nearness:
         """No answer is right or wrong; none counts as wrong."""
         right = np.ones(len(self.texts(rows)), dtype=np.bool_)
-        return _Nearness({"spearman": _rank_correlation(vectors, rows, seed)}, right)
+        pairs = pair_scores(vectors, rows, seed)
+        return _Nearness({"spearman": spearman(pairs.cosines, pairs.wanted)}, right, pairs, None)
+
+    def _by_row(self, found: _Nearness) -> Floats:
+        return found.pairs.cosines
+
+    def _gain(self, ours: Floats, floor: _Nearness) -> Estimate:
+        return correlation_gain(ours, floor.pairs.cosines, floor.pairs.wanted, seed=0)
 
 
-def _lookup(known: dict[str, Any]) -> Callable[[Sequence[str]], Floats]:
-    return lambda texts: unit(np.stack([known[text] for text in texts]))
-
-
-def _rank_correlation(vectors: Callable[[Sequence[str]], Vectors], rows: Sequence[Row], seed: int) -> float:
-    pairs = scored(rows, seed)
-    first, second = (vectors(texts) for texts in ([pair.first for pair in pairs], [pair.second for pair in pairs]))
-    product = first * second if isinstance(first, np.ndarray) else first.multiply(second)
-    return spearman(np.asarray(product.sum(axis=1)).ravel(), np.array([pair.target for pair in pairs]))
+def _analyse(found: _Nearness, dataset: Dataset, vectors: Vectorize, lengths: Integers, spec: TaskSpec) -> Told:
+    if found.looked_up is None:
+        return analyse_scored(found.pairs, dataset.test, spec=spec)
+    return analyse_nearness(
+        found.looked_up,
+        found.pairs,
+        dataset.test,
+        dataset.train[:_CORPUS_ROWS],
+        vectors,
+        lengths[:: len(lengths) // len(dataset.test)],  # of pairs, the first texts'
+        spec=spec,
+    )
 
 
 def _reference(

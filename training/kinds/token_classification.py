@@ -17,14 +17,15 @@ from training.artefact.onnx_artefact import Artefact
 from training.data.dataset import Dataset
 from training.data.rows import Row, rows_of
 from training.data.tagged import TaggedRow
-from training.evaluation.bootstrap import f1_estimate, f1_gain
+from training.evaluation.bootstrap import f1_gain
 from training.evaluation.calibration import fit_temperature
 from training.evaluation.entity_scores import EntityScores, entity_counts, score_entities
 from training.evaluation.lexicon import lexicon_tags
 from training.evaluation.reference import fit_projection
+from training.evaluation.sensitivity import texts_needed
+from training.kinds.entity_analysis import TaggedPart, analyse_entities
 from training.kinds.held_out import HeldOut, held_out_reference, outcomes_of
 from training.kinds.kind import Figure, Measured, TaskKind
-from training.kinds.parts import parts_of
 from training.kinds.token_rows import (
     TaggedOutputs,
     piece_labels,
@@ -95,10 +96,11 @@ class TokenClassification(TaskKind):
     ) -> Measured:
         """The temperature is fitted on validation's words, the rest is read off the test."""
         tags = self.labels(dataset)
-        sample = dataset.train[:_PROJECTION_ROWS]
+        sample = rows_of(TaggedRow, dataset.train[:_PROJECTION_ROWS])
         held_out = [rows_of(TaggedRow, rows) for rows in (dataset.validation, dataset.test)]
-        stage.expect(len(sample) + len(held_out[0]) + 2 * len(held_out[1]))
-        training = artefact.run_tokens(self.texts(sample), advance=stage.advance)
+        asked = texts_needed(len(held_out[1]))
+        stage.expect(len(sample) + len(held_out[0]) + 2 * len(held_out[1]) + asked)
+        training = run_artefact(artefact, self.texts(sample), advance=stage.advance)
         outputs = [run_artefact(artefact, self.texts(rows), advance=stage.advance) for rows in held_out]
         original = run_network(model, outputs[1], advance=stage.advance)
         temperature = _temperature(outputs[0], held_out[0], tags)
@@ -107,7 +109,6 @@ class TokenClassification(TaskKind):
         wanted = [[row.tags for row in rows] for rows in held_out]
         scores = score_entities(wanted[1], given[1])
         fp32 = score_entities(wanted[1], _tags(original.read(tags), held_out[1])).micro.f1
-        estimate = f1_estimate(entity_counts(wanted[1], given[1]), seed=spec.train.seed)
         parts = [
             HeldOut(
                 labels=[one.label for one in entities],
@@ -119,18 +120,19 @@ class TokenClassification(TaskKind):
             for part, entities, truth, answer in zip(outputs, found, wanted, given, strict=True)
         ]
         outcomes = outcomes_of([label for part in parts for label in part.labels])
-        sliced = parts_of(
-            dataset.test,
-            parts[1].tokenized.lengths,
-            parts[1].correct,
-            most=spec.model.max_tokens,
-            means="A text is right when every tag in it is.",
+        told = analyse_entities(
+            artefact,
+            TaggedPart("test", held_out[1], outputs[1]),
+            (TaggedPart("validation", held_out[0], outputs[0]), TaggedPart("training", sample, training)),
+            tags,
+            temperature,
+            stage,
+            spec=spec,
         )
         return Measured(
             figures={
+                **told.figures,
                 "f1": scores.micro.f1,
-                "f1_low": estimate.interval.low,
-                "f1_high": estimate.interval.high,
                 "precision": scores.micro.precision,
                 "recall": scores.micro.recall,
                 "macro_f1": scores.macro_f1,
@@ -143,25 +145,25 @@ class TokenClassification(TaskKind):
             reference=held_out_reference(parts, outcomes, fit_projection(training.embeddings), seed=spec.train.seed),
             rows=len(held_out[1]),
             details={"entities": [asdict(one) for one in scores.types], "test_entities": scores.micro.entities}
-            | dict(sliced.details),
-            warnings=sliced.warnings,
-            sections=(_section(scores), *sliced.sections),
+            | dict(told.details),
+            warnings=told.warnings,
+            sections=(_section(scores), *told.sections),
             outcomes=outcomes,
             answers=[list(one) for one in given[1]],
         )
 
-    def floors(self, dataset: Dataset, measured: Measured) -> dict[str, float]:
+    def floors(
+        self, dataset: Dataset, measured: Measured, *, base: BaseModel, tokenizer: Tokenizer, spec: TaskSpec
+    ) -> dict[str, float]:
         """No entity at all; and each word's usual tag in training."""
         train, test = rows_of(TaggedRow, dataset.train), rows_of(TaggedRow, dataset.test)
-        wanted, usual = [row.tags for row in test], lexicon_tags(train, test)
-        gain = f1_gain(entity_counts(wanted, measured.answers), entity_counts(wanted, usual), seed=0)
-        return {
-            "majority_f1": 0.0,
-            "lexicon_f1": score_entities(wanted, usual).micro.f1,
-            "beats_lexicon_by": gain.value,
-            "beats_lexicon_by_low": gain.interval.low,
-            "beats_lexicon_by_high": gain.interval.high,
-        }
+        wanted = [row.tags for row in test]
+        floors = {"majority": [[OUTSIDE] * len(row.tags) for row in test], "lexicon": lexicon_tags(train, test)}
+        found: dict[str, float] = {}
+        for name, tags in floors.items():
+            gain = f1_gain(entity_counts(wanted, measured.answers), entity_counts(wanted, tags), seed=0)
+            found |= {f"{name}_f1": score_entities(wanted, tags).micro.f1, **gain.figures(f"beats_{name}_by")}
+        return found
 
     def answers(self, artefact: Artefact, labels: Sequence[str], rows: Sequence[Row], stage: Stage) -> list[str]:
         """The tags of each row's tokens."""

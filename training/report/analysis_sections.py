@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from training.evaluation.analysis import Analysis
-from training.evaluation.errors import DoubtfulRow, ErrorAnalysis
+from training.evaluation.errors import DoubtfulRow, ErrorAnalysis, Suspects
 from training.evaluation.sensitivity import Sensitivity
 from training.evaluation.slices import FEWEST_ROWS, Slice
 from training.report.blocks import (
@@ -24,9 +24,10 @@ from training.report.blocks import (
     text_cell,
 )
 from training.report.forest import Estimated, forest_plot
+from training.report.svg import shortened
 
-_TEXT_CHARS = 240
-_WITHHELD = "Texts are left out, as the task keeps them out of its log: look at the lines named."
+TEXT_CHARS = 240
+WITHHELD = "Texts are left out, as the task keeps them out of its log: look at the lines named."
 _VERDICTS: dict[str, tuple[str, Tone]] = {
     "ok": ("ok", ""),
     "behind": ("behind", "bad"),
@@ -36,7 +37,7 @@ _VERDICTS: dict[str, tuple[str, Tone]] = {
 
 def analysis_sections(found: Analysis) -> list[Section]:
     """What to look at, and where to be careful."""
-    return [*slice_sections(found.slices), _sensitivity(found.sensitivity), *_errors(found.errors)]
+    return [*slice_sections(found.slices), sensitivity_section(found.sensitivity), *_errors(found.errors)]
 
 
 def slice_sections(found: Sequence[Slice]) -> list[Section]:
@@ -72,7 +73,8 @@ def _slice_row(one: Slice) -> tuple[Cell, ...]:
     )
 
 
-def _sensitivity(found: Sensitivity) -> Section:
+def sensitivity_section(found: Sensitivity) -> Section:
+    """What each way of writing costs."""
     lines = [Estimated(one.title, one.loss.value, one.loss.interval, bad=one.harms) for one in found.variants]
     rows = tuple(
         (
@@ -97,10 +99,14 @@ def _errors(found: ErrorAnalysis) -> list[Section]:
         surest: tuple[Block, ...] = (Prose("Every test text was labelled right."),)
     else:
         surest = (_doubtful(found.surest, f"{found.mistakes:,} test texts were labelled wrong in all."),)
-    suspects = found.suspects
+    return [Section("The surest mistakes", surest), suspects_section(found.suspects)]
+
+
+def suspects_section(suspects: Suspects, unit: str = "rows") -> Section:
+    """Labels to be looked at again; `unit` is what was examined one by one."""
     note = (
-        f"{suspects.found:,} of {suspects.examined:,} rows examined. Found by confident learning (Northcutt, Jiang and "
-        "Chuang 2021, arXiv 1911.00068); the training rows were learned from, so that more may be hidden there."
+        f"{suspects.found:,} of {suspects.examined:,} {unit} examined. Found by confident learning (Northcutt, Jiang "
+        "and Chuang 2021, arXiv 1911.00068); the training rows were learned from, so that more may be hidden there."
     )
     blocks: list[Block] = []
     if suspects.rows:
@@ -110,10 +116,7 @@ def _errors(found: ErrorAnalysis) -> list[Section]:
     if suspects.pairs:
         rows = tuple((text_cell(p.label), text_cell(p.answer), number_cell(f"{p.rows:,}")) for p in suspects.pairs)
         blocks.append(Table(("Labelled", "Looks like", "Rows#"), rows))
-    return [
-        Section("The surest mistakes", surest),
-        Section("Labels that may be wrong in the data", tuple(blocks)),
-    ]
+    return Section("Labels that may be wrong in the data", tuple(blocks))
 
 
 def _doubtful(rows: Sequence[DoubtfulRow], note: str) -> Table:
@@ -124,17 +127,13 @@ def _doubtful(rows: Sequence[DoubtfulRow], note: str) -> Table:
         tuple(
             (
                 Cell(f"{row.split}: {row.file}, line {row.line}", "soft"),
-                *(() if row.text is None else (free_cell(_cut(row.text)),)),
+                *(() if row.text is None else (free_cell(shortened(row.text, TEXT_CHARS)),)),
                 text_cell(row.label),
                 text_cell(row.answer),
                 share_cell(row.score),
             )
             for row in rows
         ),
-        f"{note} {_WITHHELD}" if withheld else note,
+        f"{note} {WITHHELD}" if withheld else note,
         tall=True,
     )
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _TEXT_CHARS else text[: _TEXT_CHARS - 1] + "…"

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from training.evaluation.curves import Curve
 from training.evaluation.evaluate import Evaluation, LabelScore
-from training.report.blocks import Cell, Chart, Prose, Section, Table, number_cell, percent, share_cell, text_cell
-from training.report.charts import STYLES, curve_chart, reliability_diagram
+from training.report.blocks import Cell, Chart, Section, Table, number_cell, share_cell, text_cell
+from training.report.charts import STYLES, curve_chart
 from training.report.heatmap import MOST_LABELS, confusion_heatmap
-
-_PAIRS = 12
+from training.report.measured_sections import confusions_table, intervals_section, reliability_section
 
 
 def classification_sections(found: Evaluation, temperature: float) -> list[Section]:
     """From the whole to the single label."""
     return [
         _averages(found),
-        _intervals(found),
+        intervals_section({"accuracy": found.accuracy_estimate, "macro F1": found.macro_f1_estimate}),
         *_curves(found),
         *_calibration(found, temperature),
         _confusions(found),
@@ -37,16 +36,6 @@ def _averages(found: Evaluation) -> Section:
     return Section(
         "Averages over the labels", (Table(("", "Precision#", "Recall#", "F1#"), tuple(rows), note),), wide=False
     )
-
-
-def _intervals(found: Evaluation) -> Section:
-    estimates = (("accuracy", found.accuracy_estimate), ("macro F1", found.macro_f1_estimate))
-    rows = tuple(
-        (text_cell(name), share_cell(one.value), number_cell(_range(one.interval.low, one.interval.high)))
-        for name, one in estimates
-    )
-    note = "95 of 100 test sets drawn like this one would give a figure in the interval (bootstrap, 1000 resamples)."
-    return Section("How sure these figures are", (Table(("", "Found#", "95 % interval#"), rows, note),), wide=False)
 
 
 def _curves(found: Evaluation) -> list[Section]:
@@ -71,31 +60,16 @@ def _with_legend(svg: str, curves: tuple[Curve, ...], area: str) -> Chart:
 
 def _calibration(found: Evaluation, temperature: float) -> list[Section]:
     told = (
-        ("Scores as they are served", found.reliability, found.ece, found.brier),
-        (
-            "Scores without temperature",
-            found.reliability_uncalibrated,
-            found.ece_uncalibrated,
-            found.brier_uncalibrated,
-        ),
+        ("Scores as they are served", found.reliability, found.brier),
+        ("Scores without temperature", found.reliability_uncalibrated, found.brier_uncalibrated),
     )
     notes = (
         f"Logits are divided by {temperature:.2f}, fitted on validation: 80 % should be right 80 times in 100.",
         "The bare softmax of the logits, to compare with.",
     )
     return [
-        Section(
-            title,
-            (
-                Chart(
-                    reliability_diagram(bins),
-                    (("bar", "accuracy by score"), ("ideal", "where both are equal")),
-                    f"Expected calibration error {percent(ece)}, Brier score {brier:.4f}. {note}",
-                ),
-            ),
-            wide=False,
-        )
-        for (title, bins, ece, brier), note in zip(told, notes, strict=True)
+        reliability_section(title, bins, f"Brier score {brier:.4f}. {note}")
+        for (title, bins, brier), note in zip(told, notes, strict=True)
     ]
 
 
@@ -106,14 +80,7 @@ def _confusions(found: Evaluation) -> Section:
         (("hit", "right"), ("miss", "taken for another")),
         f"A row is a true label, the tone is the share of its texts; {shown} of {len(found.labels)} labels are shown.",
     )
-    rows = tuple(
-        (text_cell(pair.truth), text_cell(pair.predicted), number_cell(f"{pair.rows:,}"), share_cell(pair.share))
-        for pair in found.confusions[:_PAIRS]
-    )
-    hidden = len(found.confusions) - len(rows)
-    note = f"And {hidden} more pairs, in metrics.json." if hidden else ""
-    table = Table(("True label", "Taken for", "Texts#", "Of the label#"), rows, note)
-    told = table if rows else Prose("Every test text was labelled right.")
+    told = confusions_table(found.confusions, ("True label", "Taken for", "Texts#", "Of the label#"))
     return Section("What is taken for what", (picture, told))
 
 
@@ -136,7 +103,3 @@ def _label(score: LabelScore) -> tuple[Cell, ...]:
         number_cell("" if score.auc_roc is None else f"{score.auc_roc:.3f}"),
         number_cell(f"{score.rows:,}"),
     )
-
-
-def _range(low: float, high: float) -> str:
-    return f"{100 * low:.1f} to {percent(high)}"

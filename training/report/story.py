@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from contracts.release import Manifest
 from training.data.dataset import Dataset
 from training.data.profile import Profile
-from training.evaluation.bootstrap import CONFIDENCE, RESAMPLES
+from training.evaluation.bootstrap import intervals_content
 from training.evaluation.evaluate import Evaluation
 from training.kinds.kind import Measured
 from training.learning.learn import Learned
@@ -71,12 +71,7 @@ def metrics_json(story: Story) -> str:
 def _details(found: Evaluation) -> dict[str, object]:
     return {
         "averages": {name: asdict(getattr(found, name)) for name in ("macro", "micro", "weighted")},
-        "intervals": {
-            "confidence": CONFIDENCE,
-            "resamples": RESAMPLES,
-            "accuracy": asdict(found.accuracy_estimate.interval),
-            "macro_f1": asdict(found.macro_f1_estimate.interval),
-        },
+        "intervals": intervals_content({"accuracy": found.accuracy_estimate, "macro_f1": found.macro_f1_estimate}),
         "labels": [asdict(score) for score in found.labels],
         "confusions": [asdict(confusion) for confusion in found.confusions],
         "confusion_matrix": _matrix(found),

@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
-from training.evaluation.bootstrap import accuracy_estimate, indicators, macro_f1_estimate, mean_estimate
+from training.evaluation.bootstrap import (
+    accuracy_estimate,
+    correlation_estimate,
+    correlation_gain,
+    indicators,
+    macro_f1_estimate,
+    mean_estimate,
+)
+from training.kinds.nearness import spearman
 
 
 def test_ninety_five_of_a_hundred_intervals_hold_the_true_accuracy() -> None:
@@ -60,3 +68,30 @@ def test_a_large_test_set_is_resampled_in_blocks() -> None:
     right = np.random.default_rng(1).random(60_000) < 0.9
     found = accuracy_estimate(right, seed=4, resamples=150)
     assert found.interval.high - found.interval.low == pytest.approx(2 * 1.96 * np.sqrt(0.09 / 60_000), rel=0.25)
+
+
+@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=40), st.integers(0, 9))
+def test_a_rank_correlation_is_that_of_each_resample(pairs: list[tuple[int, int]], seed: int) -> None:
+    found, wanted = np.array(pairs, dtype=np.float32).T
+    estimate = correlation_estimate(found, wanted, seed=seed, resamples=30)
+    assert estimate.value == pytest.approx(spearman(found, wanted), abs=1e-5)
+    drawn = np.random.default_rng(seed).integers(0, len(found), (30, len(found)))
+    resampled = np.array([spearman(found[rows], wanted[rows]) for rows in drawn])
+    low, high = np.quantile(resampled, [0.025, 0.975]) - (resampled.mean() - estimate.value)
+    assert (estimate.interval.low, estimate.interval.high) == pytest.approx((max(low, -1), min(high, 1)), abs=1e-4)
+
+
+def test_a_gain_in_rank_correlation_is_paired() -> None:
+    rng = np.random.default_rng(2)
+    wanted = rng.random(400).astype(np.float32)
+    floor = wanted + rng.normal(0, 0.5, 400).astype(np.float32)
+    better = wanted + (floor - wanted) * np.float32(0.8)
+    alone = [correlation_estimate(one, wanted, seed=1).interval for one in (better, floor)]
+    assert alone[0].low < alone[1].high
+    gain = correlation_gain(better, floor, wanted, seed=1)
+    assert gain.interval.low > 0
+    assert gain.figures("gain") == {
+        "gain": gain.value,
+        "gain_low": gain.interval.low,
+        "gain_high": gain.interval.high,
+    }

@@ -8,7 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from training.evaluation.calibration import expected_calibration_error, fit_temperature, reliability, softmax
+from training.evaluation.calibration import (
+    expected_calibration_error,
+    fit_temperature,
+    reliability,
+    reliability_of,
+    softmax,
+)
 
 logit_tables = arrays.arrays(
     np.float32,
@@ -59,3 +65,10 @@ def test_calibration_error_by_hand() -> None:
     truth = np.array([0] * 8 + [1] * 2 + [1] * 6 + [0] * 4)
     assert expected_calibration_error(reliability(probabilities, truth)) == pytest.approx(0.05, abs=1e-6)
     assert expected_calibration_error([]) == 0.0
+
+
+def test_scores_of_any_answers_are_held_against_how_often_they_are_right() -> None:
+    bins = reliability_of(np.array([0.95] * 10 + [0.15] * 10, dtype=np.float32), np.array([True] * 9 + [False] * 11))
+    assert [(entry.rows, entry.accuracy) for entry in bins] == [(10, 0.0), (10, 0.9)]
+    assert expected_calibration_error(bins) == pytest.approx((0.15 + 0.05) / 2, abs=1e-6)
+    assert reliability_of(np.zeros(0, dtype=np.float32), np.zeros(0, dtype=np.bool_)) == []

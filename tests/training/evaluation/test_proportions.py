@@ -30,3 +30,10 @@ def test_the_gap_lies_within_and_surer_is_wider(rows: int, others: int, data: st
     gap = right / rows - other_right / others
     assert wide.low - 1e-9 <= narrow.low <= gap + 1e-9
     assert gap - 1e-9 <= narrow.high <= wide.high + 1e-9
+
+
+@given(st.integers(1, 2000), st.data())
+def test_a_share_lies_in_its_own_interval(rows: int, data: st.DataObject) -> None:
+    for right in (0, rows, data.draw(st.integers(0, rows))):
+        found = wilson(right, rows)
+        assert 0.0 <= found.low <= right / rows <= found.high <= 1.0

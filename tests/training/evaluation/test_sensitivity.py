@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from training.evaluation.perturb import PERTURBATIONS, perturbed, with_typos, without_ending, without_punctuation
-from training.evaluation.sensitivity import measure_sensitivity, texts_needed
+from training.evaluation.sensitivity import Replies, measure_sensitivity, texts_needed
 
 texts = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1).filter(lambda text: bool(text.strip()))
 
@@ -42,13 +42,14 @@ def test_what_is_left_out() -> None:
 def test_a_model_that_reads_capitals_is_caught() -> None:
     asked: list[int] = []
 
-    def shouting(found: Sequence[str]) -> np.ndarray:
+    def shouting(places: Sequence[int], found: Sequence[str]) -> Replies:
         asked.append(len(found))
-        return np.array([int(text.isupper()) for text in found])
+        assert len(places) == len(set(places)) == len(found)
+        quiet = np.array([not text.isupper() for text in found])
+        return Replies(right=quiet, same=quiet)
 
     calm = [f"my parcel number {word} is late" for word in ("one", "two", "six", "ten", "nine") * 30]
-    truth = np.zeros(len(calm), dtype=np.int64)
-    found = measure_sensitivity(calm, truth, shouting(calm), shouting, seed=4)
+    found = measure_sensitivity(calm, np.ones(len(calm), dtype=np.bool_), perturbed, shouting, seed=4)
     variants = {variant.name: variant for variant in found.variants}
     assert found.accuracy == 1.0
     assert variants["upper_case"].accuracy == 0.0
@@ -57,17 +58,24 @@ def test_a_model_that_reads_capitals_is_caught() -> None:
     assert [name for name, variant in variants.items() if variant.harms] == ["upper_case"]
     assert variants["lower_case"].changed == variants["no_punctuation"].changed == 0
     assert "PARCEL" in variants["upper_case"].example
-    assert sum(asked[1:]) <= texts_needed(len(calm))
+    assert 0 < sum(asked) <= texts_needed(len(calm))
+    (warning,) = found.warnings
+    assert warning == "Answers are right 100.0 points less often on the same texts with all capitals."
 
 
 @pytest.mark.parametrize("rows", [1, 1300])
 def test_few_texts_will_do_and_many_are_sampled(rows: int) -> None:
     calm = [f"text {number}" for number in range(rows)]
-    truth = np.arange(rows) % 2
+    right = np.arange(rows) % 2 == 0
+    asked: list[int] = []
 
-    def constant(found: Sequence[str]) -> np.ndarray:
-        return np.zeros(len(found), dtype=np.int64)
+    def constant(places: Sequence[int], found: Sequence[str]) -> Replies:
+        asked.append(len(found))
+        return Replies(right=right[list(places)], same=np.ones(len(found), dtype=np.bool_))
 
-    found = measure_sensitivity(calm, truth, constant(calm), constant, seed=1)
+    found = measure_sensitivity(calm, right, perturbed, constant, seed=1)
     assert found.rows == min(rows, 500)
-    assert not any(variant.harms for variant in found.variants)
+    assert found.warnings == []
+    assert all(variant.other_answers == 0 and variant.accuracy == found.accuracy for variant in found.variants)
+    assert max(asked) <= 500
+    assert measure_sensitivity(calm, right, perturbed, constant, seed=1, most=20).rows == min(rows, 20)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,17 @@ import pytest
 from contracts.errors import TrainingError
 from contracts.home import Home
 from contracts.reference import load_reference
-from contracts.release import REFERENCE_FILE, Manifest
-from contracts.task import DataSpec, TaskSpec
+from contracts.release import METRICS_FILE, REFERENCE_FILE, REPORT_FILE, Manifest
+from contracts.task import DataSpec, LimitSpec, TaskSpec
 from contracts.vectors import unit
 from training.artefact.onnx_artefact import Artefact, tokenize
 from training.data.dataset import load_dataset
 from training.data.pairs import pair_row
 from training.data.rows import Row
 from training.kinds.kinds import kind_of
-from training.kinds.nearness import recall_at
+from training.kinds.lookups import LookedUp, PairScores
+from training.kinds.nearness import nearest, recall_at
+from training.kinds.nearness_analysis import analyse_nearness, furthest_pairs
 from training.kinds.text_pairs import grouped, pairs_of, scored
 from training.pipeline import train
 
@@ -102,6 +105,76 @@ def test_the_figures_are_those_of_the_published_artefact(embedded: tuple[Home, M
     assert manifest.labels == ("vector",)
 
 
+def test_it_is_told_whose_nearest_is_wrong_and_what_the_base_model_could_do_already(
+    embedded: tuple[Home, Manifest],
+) -> None:
+    home, manifest = embedded
+    metrics, folder = manifest.metrics, home.release(manifest.task, manifest.version)
+    found = json.loads((folder / METRICS_FILE).read_text())
+    assert metrics["recall_at_1_low"] <= metrics["recall_at_1"] <= metrics["recall_at_1_high"]
+    assert metrics["spearman_low"] <= metrics["spearman"] <= metrics["spearman_high"]
+    assert metrics["beats_base_by"] == pytest.approx(metrics["recall_at_1"] - metrics["base_recall_at_1"], abs=1e-6)
+    assert metrics["beats_base_by_low"] > 0
+    assert found["errors"]["mistakes"] == round((1 - metrics["recall_at_1"]) * 45)
+    assert found["sensitivity"]["rows"] == 45
+    assert {one["property"] for one in found["slices"]} >= {"length"}
+    report = (folder / REPORT_FILE).read_text()
+    assert "The base model, untrained on this task" in report
+    assert "The same texts, written otherwise" in report
+
+
+def unit_vectors(*degrees: float) -> np.ndarray:
+    return np.array([[np.cos(np.radians(one)), np.sin(np.radians(one))] for one in degrees], dtype=np.float32)
+
+
+def test_the_nearest_of_another_label_are_the_mistakes(spec: TaskSpec) -> None:
+    known, rows = labelled("aab"), labelled("abb")
+    vectors = dict(zip(("text 0", "text 1", "text 2"), unit_vectors(0, 80, 90), strict=True))
+    # Query 0 is with its own; 1 and 2 are nearest the second "a".
+    asked = dict(zip(("text 0", "text 1", "text 2"), unit_vectors(1, 79, 84), strict=True))
+    found = LookedUp(
+        *grouped(rows, known), nearest(2, np.stack(list(asked.values())), np.stack(list(vectors.values())))
+    )
+    assert found.right.tolist() == [True, False, False]
+    written: list[str] = []
+
+    def embed(texts: Sequence[str]) -> np.ndarray:
+        written.extend(texts)
+        return np.stack([vectors.get(text.lower()[:6], vectors["text 2"]) for text in texts])
+
+    pairs = PairScores(np.array([0.5, 0.9], dtype=np.float32), np.array([0, 1], dtype=np.float32))
+    told = analyse_nearness(found, pairs, rows, known, embed, np.full(3, 4), spec=spec)
+    first, second = told.details["errors"]["surest"]
+    assert (first["line"], first["text"], first["beside"]) == (3, "text 1", "text 1")
+    assert (first["wanted"], first["answer"]) == ("b", "a")
+    assert first["score"] > second["score"] > 0.99
+    assert [(one["truth"], one["predicted"], one["rows"]) for one in told.details["confusions"]] == [("b", "a", 2)]
+    assert "TEXT 0" in written
+    assert told.figures["recall_at_1"] == pytest.approx(1 / 3)
+    silent = analyse_nearness(
+        found,
+        pairs,
+        rows,
+        known,
+        embed,
+        np.full(3, 4),
+        spec=spec.model_copy(update={"limits": LimitSpec(log_text=False)}),
+    )
+    assert "text 1" not in json.dumps(silent.details["errors"])
+
+
+def test_pairs_that_are_far_from_their_score_are_told() -> None:
+    rows = [pair_row(f"first {n}", f"second {n}", score, "rows.csv", n + 2) for n, score in enumerate((0, 0.5, 1.0))]
+    pairs = PairScores(np.array([0.9, 0.5, 0.1], dtype=np.float32), np.array([0, 0.5, 1], dtype=np.float32))
+    found = furthest_pairs(pairs, rows, with_texts=True)
+    assert found.mistakes == 2
+    assert [(one.text, one.beside, one.wanted, one.answer) for one in found.surest] == [
+        ("first 0", "second 0", "0.00", "0.90"),
+        ("first 2", "second 2", "1.00", "0.10"),
+    ]
+    assert {one.text for one in furthest_pairs(pairs, rows, with_texts=False).surest} == {None}
+
+
 def test_the_reference_holds_one_prediction_and_how_near_texts_are(embedded: tuple[Home, Manifest]) -> None:
     home, manifest = embedded
     reference = load_reference(home.release(manifest.task, manifest.version) / REFERENCE_FILE)
@@ -132,6 +205,12 @@ def test_pairs_train_too(
     manifest = train(home, spec)
     assert kind_of(spec).main.name == ("spearman" if pairs == "scored" else "recall_at_1")
     assert manifest.metrics["spearman"] > 0.5
+    main = kind_of(spec).main.name
+    for rival in ("tfidf", "base"):
+        gain = manifest.metrics[main] - manifest.metrics[f"{rival}_{main}"]
+        assert manifest.metrics[f"beats_{rival}_by"] == pytest.approx(gain, abs=1e-5)
+    page = (home.release("tiny", manifest.version) / REPORT_FILE).read_text()
+    assert ("The pairs that are furthest off" in page) == (pairs == "scored")
     assert ("recall_at_1" in manifest.metrics) == (pairs == "matching")
 
 

@@ -14,7 +14,8 @@ from training.evaluation.analysis import Analysis
 from training.evaluation.calibration import softmax
 from training.evaluation.errors import Answered, analyse_errors
 from training.evaluation.evaluate import Evaluation, evaluate
-from training.evaluation.sensitivity import measure_sensitivity
+from training.evaluation.perturb import perturbed
+from training.evaluation.sensitivity import Replies, measure_sensitivity
 from training.evaluation.slices import by_length, judge_slices
 from training.report.analysis_sections import analysis_sections
 from training.report.classification_sections import classification_sections
@@ -73,15 +74,16 @@ def made_up() -> Callable[..., MadeUp]:
         right = logits.argmax(axis=1) == truth
         sources = ["mail" if number % 5 == 0 else "chat" for number in range(rows)]
 
-        def answer(texts: list[str]) -> np.ndarray:
-            return np.array([len(text) % labels for text in texts])
+        def answer(places: list[int], texts: list[str]) -> Replies:
+            found = np.array([len(text) % labels for text in texts])
+            return Replies(right=found == truth[places], same=found == logits.argmax(axis=1)[places])
 
         analysis = Analysis(
             right=right,
             errors=analyse_errors(
                 Answered("test", found, softmax(logits, _TEMPERATURE), truth), (), names, with_texts=with_texts
             ),
-            sensitivity=measure_sensitivity([row.text for row in found], truth, logits.argmax(axis=1), answer, seed=1),
+            sensitivity=measure_sensitivity([row.text for row in found], right, perturbed, answer, seed=1),
             slices=judge_slices({"source": sources, **by_length(rng.integers(4, 40, rows), 32)}, right),
         )
         evaluation = evaluate(logits, truth, names, _TEMPERATURE)

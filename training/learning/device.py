@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch.utils import deterministic
+
+_settings: Any = deterministic  # its type information does not say what can be set
 
 
 def training_device() -> torch.device:
@@ -29,11 +32,11 @@ def reproducible() -> Iterator[None]:
         return
     # cuBLAS reads it when it is first used: without it, it picks among workspaces as they come free.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    before = torch.are_deterministic_algorithms_enabled(), deterministic.fill_uninitialized_memory
+    before = torch.are_deterministic_algorithms_enabled(), _settings.fill_uninitialized_memory
     torch.use_deterministic_algorithms(True)
-    deterministic.fill_uninitialized_memory = False  # nothing here reads memory that it has not written
+    _settings.fill_uninitialized_memory = False  # nothing here reads memory that it has not written
     try:
         yield
     finally:
         torch.use_deterministic_algorithms(before[0])
-        deterministic.fill_uninitialized_memory = before[1]
+        _settings.fill_uninitialized_memory = before[1]

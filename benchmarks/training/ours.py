@@ -21,7 +21,7 @@ from contracts.task import TaskSpec, load_task
 
 
 def main() -> None:
-    """Train, and print samples, seconds, accuracy on validation, and the most memory that was held."""
+    """Train, and print samples, seconds, accuracy on validation, and the most memory that was held, on a card too."""
     parser = argparse.ArgumentParser(description="Train as `perennial train` does.")
     parser.add_argument("task", type=Path)
     parser.add_argument("--epochs", type=int)
@@ -35,6 +35,8 @@ def main() -> None:
 def train(spec: TaskSpec, epochs: int, rows: int | None) -> dict[str, float]:
     """The steps of `training.learning.learn`, timed from where the token ids are there."""
     # Here, because these load torch, before which `main` has a setting to make.
+    import torch
+
     from training.artefact.tokenizer import write_tokenizer
     from training.data.dataset import load_dataset
     from training.kinds.kinds import kind_of
@@ -59,12 +61,14 @@ def train(spec: TaskSpec, epochs: int, rows: int | None) -> dict[str, float]:
         found = fine_tune(model, encoded[0], encoded[1], recipe, folder=Path(output), stage=quiet)
         seconds = time.perf_counter() - started
     samples = len(train_rows) * len(found)
+    card = {"card_peak_mb": torch.cuda.max_memory_allocated() / 2**20} if torch.cuda.is_available() else {}
     return {
         "samples": samples,
         "seconds": seconds,
         "samples_per_second": samples / seconds,
         "validation_accuracy": max(epoch.validation_score for epoch in found),
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        **card,
     }
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from datasets.arrow_dataset import Dataset as Table
 from transformers import (
     AutoModelForSequenceClassification,
@@ -76,7 +77,7 @@ def train(spec: TaskSpec, epochs: int, rows: int | None, *, tuned: bool) -> dict
                 save_strategy="no",
                 report_to=[],
                 disable_tqdm=True,
-                use_cpu=True,
+                use_cpu=not torch.cuda.is_available(),  # where the other side has a card, so has this one
                 group_by_length=tuned,
                 bf16=tuned,
             ),

@@ -35,7 +35,7 @@ def launch(launcher: str, task: Path, home: Home) -> subprocess.CompletedProcess
         text=True,
         timeout=240,
         check=False,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},  # NCCL wants a card for each
     )
 
 

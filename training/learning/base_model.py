@@ -79,6 +79,9 @@ def resolve(name: str, *, max_tokens: int) -> BaseModel:
             f"Base model {name}: {folder} has no config.json that transformers can read ({error}). "
             "Give a folder as `save_pretrained` writes it."
         ) from error
+    if hasattr(config, "reference_compile"):
+        # ModernBERT would be compiled on a graphics card, for which there has to be a C compiler.
+        config.reference_compile = False
     supported = [kind for kind in ENCODERS if kind in _exportable()]
     if config.model_type not in supported:
         raise BaseModelError(

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from contracts.errors import TrainingError
@@ -24,6 +23,7 @@ from training.learning.checkpoint import (
     save_checkpoint,
     trained_weights,
 )
+from training.learning.device import reproducible, training_device
 from training.learning.dropout import lanes
 from training.learning.group import current_group
 from training.learning.lesson import Encoded, Epoch, Teacher, best_epoch, epochs_without_gain
@@ -39,6 +39,7 @@ __all__ = ["Encoded", "Epoch", "Teacher", "fine_tune"]
 _CHECKPOINT_SECONDS = 600.0  # within an epoch; at the end of each there is one in any case
 
 
+@reproducible()
 def fine_tune(
     model: Network,
     train: Encoded,
@@ -92,7 +93,7 @@ class _Training:
         self._recipe = recipe
         self._stage = stage
         self._group = current_group()
-        self.device = _device()
+        self.device = training_device()
         self._bf16 = trains_in_bf16(recipe, on_cpu=self.device.type == "cpu", cpu_info=this_cpu())
         self._mark = fingerprint(model, train, validation, recipe)
         self._path = folder / f"checkpoint-{self._mark[:12]}.safetensors"
@@ -183,9 +184,3 @@ class _Training:
     def _batches(self, epoch: int) -> list[list[int]]:
         lengths = [len(ids) for ids in self._train.ids]
         return grouped_by_length(lengths, self._recipe.batch_size, seed=self._recipe.seed, epoch=epoch)
-
-
-def _device() -> torch.device:
-    if torch.cuda.is_available():
-        return torch.device("cuda", torch.cuda.current_device())
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")

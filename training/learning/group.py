@@ -73,16 +73,25 @@ class Group:
 def joined_group(environment: Mapping[str, str]) -> Iterator[Group]:
     """Join the processes that `torchrun` or `accelerate launch` started with this one, if they did.
 
-    They say so by WORLD_SIZE, RANK, LOCAL_RANK, MASTER_ADDR and MASTER_PORT. Gloo between processors, NCCL between
-    graphics cards.
+    They say so by WORLD_SIZE, RANK, LOCAL_RANK, MASTER_ADDR and MASTER_PORT. NCCL adds up gradients between graphics
+    cards; all else is told by Gloo, which waits without work and notices when a process ends. Raises TrainingError
+    where this machine has fewer cards than processes.
     """
     if int(environment.get("WORLD_SIZE", "1")) == 1:
         yield Group()
         return
-    if torch.cuda.is_available():
-        torch.cuda.set_device(int(environment.get("LOCAL_RANK", "0")))
+    cards = torch.cuda.device_count()
+    if cards:
+        place = int(environment.get("LOCAL_RANK", "0"))
+        if place >= cards:
+            raise TrainingError(
+                f"This is process {place + 1} on a machine with {cards} graphics card{'s' if cards > 1 else ''}, "
+                f"expected one for each process. Start {cards} of them here, or set CUDA_VISIBLE_DEVICES to nothing to "
+                "train on processors."
+            )
+        torch.cuda.set_device(place)
     # A day: while the leading process measures and publishes, the others do nothing but wait for it.
-    distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo", timeout=timedelta(days=1))
+    distributed.init_process_group("cpu:gloo,cuda:nccl" if cards else "gloo", timeout=timedelta(days=1))
     try:
         yield current_group()
     finally:

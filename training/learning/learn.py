@@ -7,6 +7,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from tokenizers import Tokenizer
 
 from contracts.task import TaskSpec
@@ -70,6 +71,8 @@ def learn(
         with progress.stage("adapt", f"Adapting {base.name} to {len(unlabelled)} unlabelled texts") as stage:
             adaptation = adapt(model, base, unlabelled, tokenizer, spec, stage)
     with progress.stage("train", f"Fine-tuning {base.name}") as stage:
+        if torch.cuda.is_available():
+            stage.line(f"on {torch.cuda.get_device_name()}")
         freeze_layers(model, embeddings=spec.model.freeze_embeddings, layers=spec.model.freeze_layers)
         if spec.train.dropout is not None:
             set_dropout(model, spec.train.dropout)

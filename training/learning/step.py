@@ -62,11 +62,13 @@ class Learner:
         group = self._group
         torch.manual_seed(_seed_of(self._recipe.seed, number, group.rank))
         parts = [self._collate(part) for batch in batches for part in self._parts(batch)]
-        weights = [self._model.objective.weight(labels, self._settings) for _, labels in parts]
+        # Of labels where they are made: to ask a graphics card is to wait for it.
+        weights = [self._model.objective.weight(inputs["labels"], self._settings) for inputs in parts]
         whole = (sum(weights) or 1.0) if group.size == 1 else 1.0
         total = 0.0
-        for (inputs, labels), weight in zip(parts, weights, strict=True):
-            loss = self._loss(inputs, labels) * (weight / whole)
+        for inputs, weight in zip(parts, weights, strict=True):
+            placed = {name: value.to(self._device) for name, value in inputs.items()}
+            loss = self._loss(placed, placed.pop("labels")) * (weight / whole)
             loss.backward()
             total += float(loss.detach())
         if group.size > 1:
@@ -89,10 +91,8 @@ class Learner:
     def _parts(self, batch: Sequence[int]) -> list[list[int]]:
         return list(within_tokens(batch[self._group.rank :: self._group.size], self._lengths, TOKENS_AT_ONCE))
 
-    def _collate(self, rows: Sequence[int]) -> tuple[dict[str, Tensor], Tensor]:
-        inputs = self._model.objective.collate([self._train.row(index) for index in rows])
-        placed = {name: value.to(self._device) for name, value in inputs.items()}
-        return placed, placed.pop("labels")
+    def _collate(self, rows: Sequence[int]) -> dict[str, Tensor]:
+        return self._model.objective.collate([self._train.row(index) for index in rows])
 
     def _loss(self, inputs: dict[str, Tensor], labels: Tensor) -> Tensor:
         """The mean over the part, soft labels mixed in where there is a teacher."""

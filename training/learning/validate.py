@@ -33,12 +33,12 @@ def validate(model: Network, encoded: Encoded, *, device: torch.device, bf16: bo
     with torch.inference_mode():
         for number in range(group.rank, len(batches), group.size):
             inputs = objective.collate([encoded.row(index) for index in batches[number]])
+            weight = objective.weight(inputs["labels"], LossSettings())
             placed = {name: value.to(device) for name, value in inputs.items()}
             labels = placed.pop("labels")
             with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
                 output = model(**placed)[objective.output]
             output = output.float()
-            weight = objective.weight(labels, LossSettings())
             loss = float(objective.loss(output, labels, LossSettings()))
             found.append((number, loss * weight, weight, output.cpu().numpy(), labels.cpu().numpy()))
     model.train()

@@ -25,6 +25,7 @@ from training.artefact.onnx_artefact import tokenize
 from training.learning.base_model import BaseModel
 from training.learning.batches import grouped_by_length
 from training.learning.classifier import freeze_layers
+from training.learning.device import reproducible, training_device
 from training.learning.network import Network
 from training.learning.objective import IGNORED, pad, pad_batch
 from training.learning.precision import this_cpu, trains_in_bf16
@@ -49,6 +50,7 @@ class Adaptation:
     loss_after: float
 
 
+@reproducible()
 def adapt(
     model: Network, base: BaseModel, texts: Sequence[str], tokenizer: Tokenizer, spec: TaskSpec, stage: Stage
 ) -> Adaptation:
@@ -75,7 +77,7 @@ def adapt(
     # From here on the two share their encoder: what one learns, the other knows.
     model.encoder = _encoder_of(network, base)
     freeze_layers(model, embeddings=spec.model.freeze_embeddings, layers=spec.model.freeze_layers)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = training_device()
     nn.Module.to(network, device)
     bf16 = trains_in_bf16(spec.train, on_cpu=device.type == "cpu", cpu_info=this_cpu())
     loss_before = _loss(network, held_out, masks, device)

@@ -23,6 +23,7 @@ from contracts.task import TrainSpec
 from training.kinds.vector_objectives import contrast_loss
 from training.learning.checkpoint import put_weights, trained_weights
 from training.learning.classifier import TextClassifier
+from training.learning.device import reproducible, training_device
 from training.learning.lesson import Encoded, Epoch
 from training.learning.network import Network
 from training.learning.objective import ONE_LABEL, pad_batch
@@ -36,6 +37,7 @@ _EVALUATION_BATCH = 64
 _LONGEST_GRADIENT = 1.0  # the norm above which a step's gradient is cut, as the Trainer does
 
 
+@reproducible()
 def contrast(
     model: Network,
     train: Encoded,
@@ -58,7 +60,7 @@ def contrast(
             'The recipe "contrastive" is for classification with one label a text. Set `recipe = "fine-tune"` in '
             "[train]."
         )
-    model.to("cuda" if torch.cuda.is_available() else "cpu")
+    model.to(training_device())
     rng = random.Random(recipe.seed)
     torch.manual_seed(recipe.seed)
     # Groups of texts are the same in number every epoch, whichever texts they are of.

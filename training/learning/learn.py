@@ -68,7 +68,7 @@ def learn(
     adaptation = None
     if unlabelled:
         with progress.stage("adapt", f"Adapting {base.name} to {len(unlabelled)} unlabelled texts") as stage:
-            adaptation = adapt(model, base, unlabelled, tokenizer, spec, stage)
+            adaptation = adapt(model, base, unlabelled, tokenizer, spec, folder=folder, stage=stage)
     with progress.stage("train", f"Fine-tuning {base.name}") as stage:
         freeze_layers(model, embeddings=spec.model.freeze_embeddings, layers=spec.model.freeze_layers)
         if spec.train.dropout is not None:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from contracts.joined_labels import joined
 from contracts.reference import Floats
 from contracts.words import word_offsets
 
 OUTSIDE = "O"
-NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Entities:
     @property
     def label(self) -> str:
         """The distinct types, sorted, joined by "+", or "none": as the prediction log holds it."""
-        return "+".join(sorted({entity.label for entity in self.found})) or NONE
+        return joined(sorted({entity.label for entity in self.found}))
 
 
 def words_of(text: str, offsets: Sequence[tuple[int, int]]) -> tuple[Word, ...]:

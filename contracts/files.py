@@ -87,11 +87,25 @@ def append_durable(path: Path, content: bytes) -> None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock, on a file made for it, against other processes of this machine."""
+    """Hold an exclusive lock, on a file made for it, against other processes of this machine.
+
+    Who holds it may remove the file: those who waited for it make a new one.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as file:
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX)
-        yield
+    while True:
+        with path.open("ab") as file:
+            fcntl.flock(file.fileno(), fcntl.LOCK_EX)
+            if _is_at(path, file.fileno()):
+                yield
+                return
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    """Whether this open file is the one that has the name now."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
 
 
 def is_locked(path: Path) -> bool:

@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 
 class PairEncoding(Protocol):
     """The part of `tokenizers.Encoding` that is used here."""
@@ -42,7 +45,7 @@ class Window:
     """One row: the question and a stretch of the context. Its first token is the place that means "no answer"."""
 
     ids: list[int]
-    type_ids: list[int]
+    type_ids: list[int]  # as the tokenizer says, which may be 0 for both texts though the model knows two segments
     first: int  # place of the first token of the context
     spans: list[tuple[int, int]]  # characters of the context that each of its tokens here stands for
 
@@ -83,6 +86,15 @@ def read_question(
         fragmentation=len(tokens) / max(1, len(question.split()) + len(context.split())),
         question_cut=kept != question,
     )
+
+
+def padded_types(rows: Sequence[Sequence[int]], width: int) -> npt.NDArray[np.int64]:
+    """Token type ids as a graph takes them, [rows, width]: 0 behind a row's end, and all along a row of none."""
+    types = np.zeros((len(rows), width), dtype=np.int64)
+    for place, row in enumerate(rows):
+        if row:
+            types[place, : len(row)] = row
+    return types
 
 
 def _shortened(tokenizer: PairTokenizer, question: str, asked: PairEncoding, most: int) -> tuple[str, PairEncoding]:

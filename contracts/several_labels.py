@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from contracts.joined_labels import joined
 from contracts.reference import Floats
-
-NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +21,7 @@ class SeveralLabels:
     @property
     def label(self) -> str:
         """The labels joined by "+", or "none": as the prediction log holds it."""
-        return "+".join(label for label, _ in self.found) or NONE
+        return joined(label for label, _ in self.found)
 
 
 def label_scores(logits: Floats, temperature: float) -> Floats:

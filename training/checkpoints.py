@@ -14,6 +14,7 @@ from contracts.files import is_locked, locked, make_folder
 from contracts.home import Home
 from contracts.task import TaskSpec
 from training.learning.base_model import BaseModel
+from training.progress import Progress
 
 _KEPT_SECONDS = 7 * 24 * 3600.0
 
@@ -30,19 +31,23 @@ def training_key(spec: TaskSpec, base: BaseModel, data_fingerprint: str) -> str:
 
 
 @contextmanager
-def kept_until_published(home: Home, task: str, key: str) -> Iterator[Path]:
+def kept_until_published(home: Home, task: str, key: str, progress: Progress) -> Iterator[Path]:
     """A folder that outlives a failure and a kill, so that the same training finds it again; gone after success.
 
-    A second process that does the same training waits here for the first. Folders that nobody has come back to for
-    seven days are removed.
+    A second process that does the same training waits here for the first, and says so. Folders that nobody has come
+    back to for seven days are removed.
     """
     folder = home.training(task) / key
-    with locked(_lock_of(folder)):
+    lock = _lock_of(folder)
+    if is_locked(lock):
+        progress.line("another process is at this very training: waiting until it ends")
+    with locked(lock):
         _remove_abandoned(home.training(task), time.time() - _KEPT_SECONDS)
         make_folder(folder)
         yield folder
         shutil.rmtree(folder, ignore_errors=True)
-    _lock_of(folder).unlink(missing_ok=True)
+        # While it is still held: removed afterwards, it might be the lock of one who has waited for it.
+        lock.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -99,7 +99,7 @@ def train_on(
     key = training_key(spec, base, dataset.fingerprint)
     with (
         told_when_full(home.root),
-        kept_until_published(home, spec.name, key) as kept,
+        kept_until_published(home, spec.name, key, progress) as kept,
         staging(home, spec.name) as staged,
     ):
         work = staged / "work"

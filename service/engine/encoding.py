@@ -11,7 +11,7 @@ from tokenizers import Encoding, Tokenizer
 
 from contracts.entities import Word, words_of
 from contracts.lemmas import lemmatizer_of
-from contracts.question_windows import Window, read_question
+from contracts.question_windows import Window, padded_types, read_question
 
 
 class EncodedText(NamedTuple):
@@ -33,26 +33,22 @@ class EncodedText(NamedTuple):
     @property
     def rows(self) -> list[list[int]]:
         """What is run of it."""
-        return [PairIds(window.ids, window.first) for window in self.windows] if self.windows else [self.ids]
+        return [TypedIds(window.ids, window.type_ids) for window in self.windows] if self.windows else [self.ids]
 
 
-class PairIds(list[int]):
-    """Token ids of two texts; the second begins at `second`, where token type ids change from 0 to 1."""
+class TypedIds(list[int]):
+    """Token ids of two texts, with their token type ids: those that the network was trained with."""
 
-    __slots__ = ("second",)
+    __slots__ = ("types",)
 
-    def __init__(self, ids: Sequence[int], second: int) -> None:
+    def __init__(self, ids: Sequence[int], types: Sequence[int]) -> None:
         super().__init__(ids)
-        self.second = second
+        self.types = types
 
 
 def segments_of(rows: Sequence[list[int]], width: int) -> npt.NDArray[np.int64]:
-    """Token type ids [rows, width]: 1 from where a second text begins to the row's end."""
-    types = np.zeros((len(rows), width), dtype=np.int64)
-    for place, row in enumerate(rows):
-        if isinstance(row, PairIds):
-            types[place, row.second : len(row)] = 1
-    return types
+    """Token type ids [rows, width], 0 where a row has none of its own and behind its end."""
+    return padded_types([row.types if isinstance(row, TypedIds) else () for row in rows], width)
 
 
 class TextEncoder:
@@ -99,7 +95,7 @@ class TextEncoder:
             self._tokenizer, question, context, max_tokens=self._max_tokens, stride=stride, unknown=self._unknown
         )
         windows = tuple(read.windows)
-        first = PairIds(windows[0].ids, windows[0].first)
+        first = TypedIds(windows[0].ids, windows[0].type_ids)
         return EncodedText(text, first, read.length, read.unknown_share, read.fragmentation, windows, read.question_cut)
 
     def _encoded(self, text: str, encoding: Encoding, read: str | None = None) -> EncodedText:

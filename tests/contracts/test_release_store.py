@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -249,6 +250,24 @@ class TestLocks:
         with locked(path):
             assert is_locked(path)
         assert not is_locked(path)
+
+    def test_a_lock_whose_file_was_removed_keeps_out_those_who_come_later(self, tmp_path: Path) -> None:
+        path = tmp_path / "a.lock"
+        inside: list[int] = []
+        most: list[int] = []
+
+        def hold(number: int) -> None:
+            with locked(path):
+                inside.append(number)
+                most.append(len(inside))
+                time.sleep(0.002)
+                inside.remove(number)
+                path.unlink()
+
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(hold, range(60)))
+        assert max(most) == 1
+        assert not path.exists()
 
     def test_many_who_ask_at_once_do_not_take_each_other_for_the_holder(self, tmp_path: Path) -> None:
         path = tmp_path / "a.lock"

@@ -103,6 +103,11 @@ CASES: dict[str, tuple[Kind, Callable[[random.Random], Rows], dict[str, Any]]] =
 }
 
 
+@pytest.fixture(scope="session")
+def asked_rows() -> Callable[[random.Random], Rows]:
+    return asked
+
+
 @pytest.fixture(scope="session", params=CASES)
 def trained(request: pytest.FixtureRequest, tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     kind, rows, settings = CASES[request.param]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -44,6 +45,12 @@ def epochs(home: Home) -> list[dict[str, float]]:
     return found
 
 
+def adaptation(home: Home) -> dict[str, float]:
+    content = json.loads((home.release("support", "0001") / METRICS_FILE).read_text())
+    found: dict[str, float] = content["adaptation"]
+    return found
+
+
 @pytest.mark.parametrize("launcher", LAUNCHERS)
 def test_two_processes_learn_what_one_learns_and_one_of_them_publishes(
     launcher: str, task_file: TaskFile, home: Home, tmp_path: Path
@@ -64,6 +71,29 @@ def test_two_processes_learn_what_one_learns_and_one_of_them_publishes(
     for one, two in zip(epochs(alone), epochs(home), strict=True):
         assert two["train_loss"] == pytest.approx(one["train_loss"], rel=0.02)
         assert two["validation_loss"] == pytest.approx(one["validation_loss"], rel=0.02)
+
+
+def test_adaptation_and_few_labels_are_shared_too(
+    task_file: TaskFile, tiny_base: Path, home: Home, tmp_path: Path
+) -> None:
+    base = tmp_path / "base"
+    shutil.copytree(tiny_base, base)
+    config = json.loads((base / "config.json").read_text())
+    without = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    (base / "config.json").write_text(json.dumps(config | without))
+    # The last batch of an epoch of pairs is of one pair, and that of an epoch of adaptation of few texts.
+    task = task_file(recipe="contrastive", dropout=0.0, precision="fp32", batch_size=30)
+    adapt = '[adapt]\nsource = "train"\nepochs = 2\nbatch_size = 30\nlearning_rate = 5e-3\n'
+    task.write_text(task.read_text().replace(str(tiny_base), str(base)) + adapt)
+    done = launch("torchrun", task, home)
+    assert done.returncode == 0, done.stderr
+    alone = Home(tmp_path / "alone")
+    train(alone, load_task(task, {}))
+    for one, two in zip(epochs(alone), epochs(home), strict=True):
+        assert two["train_loss"] == pytest.approx(one["train_loss"], rel=0.02)
+        assert two["validation_loss"] == pytest.approx(one["validation_loss"], rel=0.02)
+    for name in ("loss_before", "loss_after"):
+        assert adaptation(home)[name] == pytest.approx(adaptation(alone)[name], rel=0.005)
 
 
 def test_what_the_gate_refuses_ends_every_process(task_file: TaskFile, home: Home) -> None:

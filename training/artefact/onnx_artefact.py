@@ -13,6 +13,7 @@ import onnxruntime
 from tokenizers import Tokenizer
 
 from contracts.lemmas import lemmatizer_of
+from contracts.question_windows import padded_types
 from contracts.reference import Floats, Integers
 from contracts.release import MODEL_FILE, TOKENIZER_FILE
 
@@ -148,15 +149,12 @@ class Artefact:
         longest = max(len(ids) for ids in rows)
         input_ids = np.zeros((len(rows), longest), dtype=np.int64)
         mask = np.zeros((len(rows), longest), dtype=np.int64)
-        types = np.zeros((len(rows), longest), dtype=np.int64)
         for row, ids in enumerate(rows):
             input_ids[row, : len(ids)] = ids
             mask[row, : len(ids)] = 1
-            if segments is not None:
-                types[row, : len(ids)] = segments[row]
         feed: dict[str, npt.NDArray[np.int64]] = {"input_ids": input_ids, "attention_mask": mask}
         if self.token_type_ids:
-            feed["token_type_ids"] = types
+            feed["token_type_ids"] = padded_types(segments or [()] * len(rows), longest)
         given = self.session.run(self._outputs, feed)
         return {name: np.asarray(values) for name, values in zip(self._outputs, given, strict=True)}
 

@@ -9,6 +9,9 @@ from difflib import get_close_matches
 from training.data.rows import Problems, shorten
 
 _SETTINGS = "`text_column` and `label_column`"
+_REQUIRED = (
+    "Set `slice_columns` and `time_column` in [data] of the task file to columns that the file has, or remove them."
+)
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,8 @@ class Columns:
         one = self.choices[0] if len(self.choices) == 1 else ()
         for column in dict.fromkeys((*one, *self.required)):
             if column not in found:
-                problems.add(line, f"expected a column {column!r}, found: {listed}{_guess(column, found)}.", remedy)
+                told = remedy if column in one else _REQUIRED
+                problems.add(line, f"expected a column {column!r}, found: {listed}{_guess(column, found)}.", told)
 
     @property
     def example(self) -> str:

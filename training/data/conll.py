@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.data.encoding import read_utf8
+from training.data.encoding import lines_of, read_utf8
 from training.data.rows import Problems
 
 SUFFIXES = (".conll", ".bio", ".iob", ".iob2", ".txt")
@@ -33,7 +33,7 @@ def read_conll(path: Path, problems: Problems) -> Iterator[Sentence]:
     lines: list[int] = []
     wanted = 0
     whole = True
-    for number, content in enumerate((*read_utf8(path).split("\n"), ""), start=1):
+    for number, content in enumerate((*lines_of(read_utf8(path)), ""), start=1):
         fields = content.split("\t") if "\t" in content else content.split()
         fields = [field.strip() for field in fields]
         if not any(fields):
@@ -46,9 +46,12 @@ def read_conll(path: Path, problems: Problems) -> Iterator[Sentence]:
         wanted = wanted or len(fields)
         if len(fields) < 2 or len(fields) != wanted or "" in (fields[0], fields[-1]):
             expected = f"{wanted} columns as in the first line" if wanted > 1 else "two columns or more"
+            found = str(len(fields))
+            if "" in (fields[0], fields[-1]):
+                expected, found = "a token and a tag", f"no {'tag' if fields[0] else 'token'}"
             problems.add(
                 number,
-                f"expected {expected}, found {len(fields)}: {content[:40]!r}.",
+                f"expected {expected}, found {found}: {content[:40]!r}.",
                 "Write a token, a tab and its tag on each line, and a blank line behind each sentence.",
             )
             whole = False

@@ -15,6 +15,7 @@ from training.data.findings import (
     tell_imbalance,
     tell_left_out,
     tell_lookalikes,
+    tell_missing,
     tell_unknown_ignored,
     tell_untested,
     unique_rows,
@@ -51,7 +52,7 @@ def load_dataset(spec: TaskSpec) -> Dataset:
             splits[name] = _wanted(splits[name], name, source, data)
     check_names(str(named["train"]), splits["train"], found - set(data.ignore_labels), data)
     every = [row for rows in splits.values() for row in rows]
-    warnings += tell_lookalikes(names_of(every))
+    warnings += tell_lookalikes(names_of(every)) + tell_missing(every)
     warnings += tell_contradictions(every, texts=spec.limits.log_text) + tell_damaged(every)
     left_out = _separate(splits, warnings)
     _check_known(splits)

@@ -33,6 +33,11 @@ def read_utf8(path: Path) -> str:
     return decode(path, content)
 
 
+def lines_of(content: str) -> list[str]:
+    """The lines as an editor shows them: they end with a line feed, a carriage return, or both."""
+    return content.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
 def decode(path: Path, content: bytes) -> str:
     """Decode UTF-8 with or without a byte-order mark; raises DataError at the line of the first bad byte."""
     utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))

@@ -11,6 +11,7 @@ from training.data.rows import Row, shorten
 
 _EXAMPLES = 3
 IMBALANCE = 50
+_MISSING = ("nan", "null", "<na>", "n/a", "#n/a")  # as pandas, databases and spreadsheets write them
 
 
 def unique_rows(rows: Iterable[Row]) -> tuple[list[Row], list[tuple[Row, Row]]]:
@@ -96,6 +97,16 @@ def tell_lookalikes(labels: Collection[str]) -> list[str]:
         return []
     listed = "; ".join(" and ".join(map(repr, names)) for names in found[:_EXAMPLES])
     return [f"Labels that look like one and the same: {listed}. Write them alike if they are."]
+
+
+def tell_missing(rows: Iterable[Row]) -> list[str]:
+    """A warning when a label is what programs write where a value is missing."""
+    counts = Counter(name for row in rows for name in row.names)
+    found = [name for name in sorted(counts) if name.casefold() in _MISSING]
+    if not found:
+        return []
+    told = ", ".join(f"{name!r} ({count(counts[name], 'row')})" for name in found)
+    return [f"Labels that look like missing values: {told}. Correct them, or name them in ignore_labels."]
 
 
 def tell_damaged(rows: Iterable[Row]) -> list[str]:

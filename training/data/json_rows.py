@@ -54,6 +54,7 @@ def _elements(path: Path, content: str) -> Iterator[tuple[int, object, str]]:
                 raise json.JSONDecodeError("Illegal trailing comma before end of list", content, at)
         elif content[at : at + 1] != "]":
             raise json.JSONDecodeError("Expecting ',' or ']'", content, at)
+    _check_end(content, at + 1)
 
 
 def _list_begins(path: Path, content: str) -> int:
@@ -67,24 +68,48 @@ def _list_begins(path: Path, content: str) -> int:
     names: list[str] = []
     at = _skip(content, at + 1)
     while content[at : at + 1] != "}":
-        if content[at : at + 1] != '"':
-            raise json.JSONDecodeError("Expecting a property name in double quotes", content, at)
-        name, at = _DECODER.raw_decode(content, at)
+        name, at = _named(content, at)
         names.append(name)
-        at = _skip(content, at)
-        if content[at : at + 1] != ":":
-            raise json.JSONDecodeError("Expecting ':'", content, at)
-        at = _skip(content, at + 1)
         if name in LISTS and content[at : at + 1] == "[":
             return at
         _, at = _DECODER.raw_decode(content, at)
-        at = _skip(content, at)
-        if content[at : at + 1] == ",":
-            at = _skip(content, at + 1)
-        elif content[at : at + 1] != "}":
-            raise json.JSONDecodeError("Expecting ',' or '}'", content, at)
+        at = _next_name(content, at)
     found = ", ".join(map(repr, names)) or "nothing"
     raise DataError(path, 1, f'expected a list under "data" or "rows", found {found}.', _REMEDY)
+
+
+def _check_end(content: str, at: int) -> None:
+    """Raises for what stands behind the list that ends before `at` and is neither the rest of its object nor blank."""
+    at = _skip(content, at)
+    if content[_skip(content, 0)] == "{":
+        at = _next_name(content, at)
+        while content[at : at + 1] != "}":
+            _, at = _DECODER.raw_decode(content, _named(content, at)[1])
+            at = _next_name(content, at)
+        at = _skip(content, at + 1)
+    if at < len(content):
+        raise json.JSONDecodeError("Extra data", content, at)
+
+
+def _named(content: str, at: int) -> tuple[str, int]:
+    """The name of a property that begins here, and where its value does."""
+    if content[at : at + 1] != '"':
+        raise json.JSONDecodeError("Expecting a property name in double quotes", content, at)
+    name, at = _DECODER.raw_decode(content, at)
+    at = _skip(content, at)
+    if content[at : at + 1] != ":":
+        raise json.JSONDecodeError("Expecting ':'", content, at)
+    return str(name), _skip(content, at + 1)
+
+
+def _next_name(content: str, at: int) -> int:
+    """Where, behind a property's value, the next one begins or the object ends."""
+    at = _skip(content, at)
+    if content[at : at + 1] == ",":
+        return _skip(content, at + 1)
+    if content[at : at + 1] != "}":
+        raise json.JSONDecodeError("Expecting ',' or '}'", content, at)
+    return at
 
 
 def _skip(content: str, at: int) -> int:

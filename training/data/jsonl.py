@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from training.data.columns import Columns
-from training.data.encoding import read_utf8
+from training.data.encoding import lines_of, read_utf8
 from training.data.rows import Problems, Record
 
 
 def read_jsonl(path: Path, columns: Columns, problems: Problems) -> Iterator[Record]:
     """Records of a JSON Lines file; blank lines are passed over, all else that is no object is noted."""
-    for line, content in enumerate(read_utf8(path).split("\n"), start=1):
+    for line, content in enumerate(lines_of(read_utf8(path)), start=1):
         if not content or content.isspace():
             continue
         try:

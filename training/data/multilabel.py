@@ -8,14 +8,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from contracts.errors import DataError
+from contracts.joined_labels import joined
 from contracts.task import DataSpec
 from training.data.columns import Columns
 from training.data.extras import Extras
 from training.data.records import problems_of, read_records
-from training.data.rows import Problems, Row, kind_of, label_of, shorten, text_of
+from training.data.rows import Problems, Row, is_telling, kind_of, label_of, shorten, text_of
 from training.data.sources import check_distinct
-
-NONE = "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,13 +47,14 @@ class MultiLabelRow(Row):
 def multi_label_row(text: str, labels: Iterable[str], file: str, line: int) -> MultiLabelRow:
     """A row of a text and its labels in any order."""
     ordered = tuple(sorted(set(labels)))
-    return MultiLabelRow(text=text, label="+".join(ordered) or NONE, file=file, line=line, labels=ordered)
+    return MultiLabelRow(text=text, label=joined(ordered), file=file, line=line, labels=ordered)
 
 
 def read_multi_label(source: str, data: DataSpec, *, split: str | None = None) -> list[MultiLabelRow]:
     """All rows, in order; the label column holds a list, or labels with `data.label_separator` between them.
 
-    Texts and labels come back stripped; a row may have no label. Raises DataError naming file and line.
+    Texts and labels come back stripped; a row may have no label. Raises DataError naming file and line, also for a
+    label that the prediction log could not tell from several or from none.
     """
     check_distinct(source, text_column=data.text_column, label_column=data.label_column)
     problems = problems_of(source, split)
@@ -63,7 +63,7 @@ def read_multi_label(source: str, data: DataSpec, *, split: str | None = None) -
     rows = []
     for record in read_records(source, split, columns, problems):
         text = text_of(record, data.text_column, problems)
-        labels = _labels(record.line, record.values[data.label_column], data.label_separator, problems)
+        labels = _labels(record.line, record.values[data.label_column], data, problems)
         if text is not None and labels is not None:
             row = multi_label_row(text.strip(), labels, problems.source, record.line)
             rows.append(extras.add(row, record, problems))
@@ -73,10 +73,10 @@ def read_multi_label(source: str, data: DataSpec, *, split: str | None = None) -
     return rows
 
 
-def _labels(line: int, value: object, separator: str, problems: Problems) -> list[str] | None:
+def _labels(line: int, value: object, data: DataSpec, problems: Problems) -> list[str] | None:
     """The labels of a cell, or None after its problem was noted."""
-    if separator and isinstance(value, str):
-        value = [part for part in value.split(separator) if part.strip()]
+    if data.label_separator and isinstance(value, str):
+        value = [part for part in value.split(data.label_separator) if part.strip()]
     elif isinstance(value, str) and value.lstrip().startswith("["):
         try:
             value = json.loads(value)
@@ -91,4 +91,6 @@ def _labels(line: int, value: object, separator: str, problems: Problems) -> lis
         )
         return None
     names = [label_of(line, entry, problems) for entry in value]
-    return None if None in names else [name.strip() for name in names if name is not None]
+    stripped = [name.strip() for name in names if name is not None]
+    told = [is_telling(line, name, "label", data.ignore_labels, problems) for name in stripped]
+    return stripped if len(stripped) == len(names) and all(told) else None

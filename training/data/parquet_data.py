@@ -31,7 +31,9 @@ def read_parquet(path: Path, columns: Columns, problems: Problems) -> Iterator[R
     except FileNotFoundError as error:
         raise DataError(path, None, "no such file.", "Correct the path in [data] of the task file.") from error
     except (lib.ArrowException, OSError) as error:
-        raise DataError(path, None, f"expected a Parquet file: {error}.", "Export the data again.") from error
+        raise DataError(
+            path, None, f"expected a Parquet file: {str(error).rstrip('.')}.", "Export the data again."
+        ) from error
     cells = [table.column(column) for column in chosen]
     for number, row in enumerate(zip(*cells, strict=True), start=1):
         try:

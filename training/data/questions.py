@@ -149,6 +149,14 @@ def _row(record: Record, data: DataSpec, problems: Problems) -> QuestionRow | No
     identifier = str(record.values.get(ID_COLUMN) or record.line)
     where = f"question {shorten(identifier)!r}: " if ID_COLUMN in record.values else ""
     impossible = record.values.get(IMPOSSIBLE_COLUMN)
+    if impossible is not None and not isinstance(impossible, bool):
+        found = repr(shorten(impossible)) if isinstance(impossible, str) else kind_of(impossible)
+        problems.add(
+            record.line,
+            f"{where}expected is_impossible to be true or false, found {found}.",
+            "Write it as JSON has it.",
+        )
+        return None
     answers = _answers(record.values[data.answers_column], context, where, record.line, problems)
     if answers is None:
         return None

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from contracts.errors import DataError
+from contracts.joined_labels import NONE, OTHERS, SEPARATOR, is_ambiguous
 
 MAX_TEXT_CHARS = 1_000_000
 _SHOWN = 5
@@ -164,6 +165,23 @@ def label_of(line: int, label: object, problems: Problems) -> str | None:
         _add_control(line, "label", bad, problems)
         return None
     return label
+
+
+def is_telling(line: int, name: str, what: str, ignored: Collection[str], problems: Problems) -> bool:
+    """Whether the prediction log can hold this name among several; noted where it cannot. `what` it is called.
+
+    One that is going to be left out may have any name.
+    """
+    if name in ignored or not is_ambiguous(name):
+        return True
+    problems.add(
+        line,
+        f"expected a name of {'an' if what[0] in 'aeiou' else 'a'} {what} without {SEPARATOR!r} that is neither "
+        f"{NONE!r} nor {OTHERS!r}, found {shorten(name)!r}: the prediction log joins the names of a text by "
+        f"{SEPARATOR!r}, and writes {NONE!r} where there are none.",
+        f"Rename the {what}, or name it in ignore_labels: it is then left out, and its texts stay.",
+    )
+    return False
 
 
 def _add_control(line: int, what: str, bad: re.Match[str], problems: Problems) -> None:

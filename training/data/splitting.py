@@ -9,7 +9,7 @@ from contracts.errors import DataError
 from contracts.task import DataSpec
 from training.data.findings import count, place
 from training.data.row_kinds import is_single_label
-from training.data.rows import Row
+from training.data.rows import Row, shorten
 from training.data.splits import SPLITS
 from training.data.stratify import split_by_names, split_by_time, split_stratified, strata, units
 
@@ -60,7 +60,8 @@ def _check_enough(train: Sequence[Row], names: Sequence[str]) -> None:
     if not rare:
         return
     shown = "; ".join(
-        f"{label!r} has {len(rows_of[label])} ({', '.join(place(row, train[0]) for row in rows_of[label][:5])})"
+        f"{shorten(label)!r} has {len(rows_of[label])} "
+        f"({', '.join(place(row, train[0]) for row in rows_of[label][:5])})"
         for label in rare[:5]
     )
     more = f"; and {count(len(rare) - 5, 'label')} more" if len(rare) > 5 else ""

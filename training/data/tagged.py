@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from contracts.errors import DataError
+from contracts.joined_labels import joined
 from contracts.task import DataSpec
 from contracts.words import word_offsets
 from training.data.bio import OUTSIDE, Span, as_bio2, first_break, spans_of, tags_of
@@ -16,7 +17,7 @@ from training.data.conll import SUFFIXES as CONLL_SUFFIXES
 from training.data.conll import read_conll
 from training.data.extras import Extras
 from training.data.records import problems_of, read_records
-from training.data.rows import Problems, Record, Row, kind_of, label_of, shorten, text_of
+from training.data.rows import Problems, Record, Row, is_telling, kind_of, label_of, shorten, text_of
 from training.data.spans import read_spans
 
 Offsets = tuple[tuple[int, int], ...]
@@ -64,7 +65,7 @@ def tagged_row(text: str, offsets: Offsets, tags: Sequence[str], file: str, line
     spans = spans_of(tags, offsets)
     return TaggedRow(
         text=text,
-        label="+".join(sorted({span.label for span in spans})) or "none",
+        label=joined(sorted({span.label for span in spans})),
         file=file,
         line=line,
         tokens=tuple(text[start:end] for start, end in offsets),
@@ -80,12 +81,13 @@ def read_tagged(source: str, data: DataSpec, *, split: str | None = None) -> lis
     Tags are strings, or numbers into `data.tag_names`; the text of tokens alone is the tokens joined by spaces. Empty
     tokens that are tagged O are left out, and so is a row of nothing else.
     Raises DataError naming file and line of what is malformed: tags that break BIO2, tokens that are not in their
-    text, spans outside of it, that overlap, that begin or end with white space, or whose own `text` differs.
+    text, spans outside of it, that overlap, that begin or end with white space, or whose own `text` differs; entity
+    types that the prediction log could not tell from several or from none.
     """
     problems = problems_of(source, split)
     if Path(source).suffix.lower() in CONLL_SUFFIXES and not source.startswith("hf:"):
         Extras.of(data).check_none(source, "a CoNLL file")
-        rows = list(_conll_rows(source, data.tag_scheme, problems))
+        rows = list(_conll_rows(source, data, problems))
     else:
         rows = [
             row
@@ -107,11 +109,13 @@ def _columns(data: DataSpec) -> Columns:
     )
 
 
-def _conll_rows(source: str, scheme: str, problems: Problems) -> Iterator[TaggedRow]:
+def _conll_rows(source: str, data: DataSpec, problems: Problems) -> Iterator[TaggedRow]:
     for sentence in read_conll(Path(source), problems):
-        tags = as_bio2(sentence.tags, scheme)
-        if _whole(tags, sentence.lines, problems):
-            text, offsets = _joined(sentence.tokens)
+        names = [label_of(line, tag, problems) for line, tag in zip(sentence.lines, sentence.tags, strict=True)]
+        tags = as_bio2([name for name in names if name is not None], data.tag_scheme)
+        text, offsets = _joined(sentence.tokens)
+        readable = text_of(Record(sentence.lines[0], {"text": text}), "text", problems) is not None
+        if readable and len(tags) == len(names) and _whole(tags, sentence.lines, data, problems):
             yield tagged_row(text, offsets, tags, problems.source, sentence.lines[0])
 
 
@@ -138,7 +142,7 @@ def _row_of_tokens(record: Record, data: DataSpec, problems: Problems) -> Tagged
         return None
     names = [_tag(tag, data.tag_names, line, problems) for tag in tags]
     known = as_bio2([name for name in names if name is not None], data.tag_scheme)
-    if len(known) < len(names) or not _whole(known, [line] * len(known), problems):
+    if len(known) < len(names) or not _whole(known, [line] * len(known), data, problems):
         return None
     # What a scraper leaves of an emoji or a link; there is nothing to tag in them.
     kept = [(token, tag) for token, tag in zip(tokens, known, strict=True) if token.strip() or tag != OUTSIDE]
@@ -168,6 +172,8 @@ def _row_of_spans(record: Record, data: DataSpec, problems: Problems) -> TaggedR
     spans = read_spans(text, record.values[data.spans_column], record.line, problems)
     if spans is None:
         return None
+    if not all(is_telling(record.line, span.label, "entity type", data.ignore_labels, problems) for span in spans):
+        return None
     cuts = {place for span in spans for place in (span.start, span.end)}
     offsets = word_offsets(text, cuts)
     return tagged_row(text, offsets, tags_of(spans, offsets), problems.source, record.line)
@@ -184,11 +190,14 @@ def _tag(tag: object, names: Sequence[str], line: int, problems: Problems) -> st
     return label_of(line, tag, problems)
 
 
-def _whole(tags: Sequence[str], lines: Sequence[int], problems: Problems) -> bool:
-    """Whether the tags are BIO2; noted at the line of the first that breaks it."""
+def _whole(tags: Sequence[str], lines: Sequence[int], data: DataSpec, problems: Problems) -> bool:
+    """Whether the tags are BIO2, of types with telling names; noted at the line of the first that is not."""
     found = first_break(tags)
     if found is None:
-        return True
+        return all(
+            tag == OUTSIDE or is_telling(line, tag[2:], "entity type", data.ignore_labels, problems)
+            for tag, line in zip(tags, lines, strict=True)
+        )
     problems.add(
         lines[found.token],
         f"the tags break BIO2 at token {found.token + 1}: {found.problem}.",

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from contracts.joined_labels import OTHERS
 from contracts.reference import Floats, Reference
 from training.artefact.onnx_artefact import Tokenized
 from training.evaluation.reference import MAX_ROWS, Projection
 
 # Of the labels that a log may hold when a text can have several; all others count as one.
 MOST_OUTCOMES = 50
-OTHERS = "(other labels)"
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from contracts.errors import TrainingError
 from contracts.files import write_atomic
-from contracts.task import TrainSpec
+from contracts.schema import Contract
 from training.learning.lesson import Encoded, Epoch
 
 logger = logging.getLogger(__name__)
@@ -47,9 +47,9 @@ class Checkpoint:
     moments: Mapping[str, Tensor]  # "<name of the parameter> <name of the moment>"
 
 
-def fingerprint(model: nn.Module, train: Encoded, validation: Encoded, recipe: TrainSpec) -> str:
-    """sha256 of all that decides what a training does: its recipe, its data, and the weights that it starts from."""
-    digest = hashlib.sha256(recipe.model_dump_json().encode())
+def fingerprint(model: nn.Module, train: Encoded, validation: Encoded, *settings: Contract) -> str:
+    """sha256 of all that decides what a training does: its settings, its data, and the weights that it starts from."""
+    digest = hashlib.sha256("".join(one.model_dump_json() for one in settings).encode())
     for encoded in (train, validation):
         digest.update(repr([encoded.row(index) for index in range(len(encoded))]).encode())
     for name, value in model.state_dict().items():

@@ -3,40 +3,27 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 from torch import Tensor
 
-from contracts.errors import TrainingError
 from contracts.task import TrainSpec
 from training.learning.batches import grouped_by_length
-from training.learning.checkpoint import (
-    Checkpoint,
-    Position,
-    fingerprint,
-    load_checkpoint,
-    moments_of,
-    put_moments,
-    put_weights,
-    save_checkpoint,
-    trained_weights,
-)
+from training.learning.checkpoint import Position, fingerprint, put_weights
 from training.learning.device import reproducible, training_device
 from training.learning.dropout import lanes
 from training.learning.group import current_group
 from training.learning.lesson import Encoded, Epoch, Teacher, best_epoch, epochs_without_gain
 from training.learning.network import Network
 from training.learning.precision import this_cpu, trains_in_bf16
+from training.learning.resumption import Resumption
 from training.learning.step import Learner
 from training.learning.validate import validate
 from training.learning.weighting import loss_settings
 from training.progress import Stage
 
 __all__ = ["Encoded", "Epoch", "Teacher", "fine_tune"]
-
-_CHECKPOINT_SECONDS = 600.0  # within an epoch; at the end of each there is one in any case
 
 
 @reproducible()
@@ -85,8 +72,6 @@ class _Training:
         stage: Stage,
         teacher: Teacher | None,
     ) -> None:
-        self.position = Position()
-        self.best: dict[str, Tensor] = {}
         self._model = model
         self._train = train
         self._validation = validation
@@ -95,8 +80,7 @@ class _Training:
         self._group = current_group()
         self.device = training_device()
         self._bf16 = trains_in_bf16(recipe, on_cpu=self.device.type == "cpu", cpu_info=this_cpu())
-        self._mark = fingerprint(model, train, validation, recipe)
-        self._path = folder / f"checkpoint-{self._mark[:12]}.safetensors"
+        mark = fingerprint(model, train, validation, recipe)
         self._steps_an_epoch = math.ceil(len(self._batches(0)) / recipe.gradient_accumulation)
         model.to(self.device).train()
         if teacher is not None:
@@ -112,8 +96,18 @@ class _Training:
             group=self._group,
             teacher=teacher,
         )
-        self._saved = time.monotonic()
+        self._kept = Resumption(model, self._learner.optimizer, mark=mark, folder=folder, group=self._group)
         stage.expect(recipe.epochs * self._steps_an_epoch)
+
+    @property
+    def position(self) -> Position:
+        """How far it has come."""
+        return self._kept.position
+
+    @property
+    def best(self) -> dict[str, Tensor]:
+        """The weights of the best epoch."""
+        return self._kept.best
 
     @property
     def finished(self) -> bool:
@@ -123,21 +117,7 @@ class _Training:
 
     def resume(self) -> None:
         """Go on from the checkpoint, if there is one of this training."""
-        if len(set(self._group.gather(self._mark))) > 1:
-            raise TrainingError(
-                "The processes of this training do not see the same data, base model and recipe. Give all of them the "
-                "same task file and files."
-            )
-        found = self._group.share((load_checkpoint(self._path, self._mark) if self._group.leads else None,))[0]
-        if found is None:
-            return
-        self.position = found.position
-        self.best = dict(found.best)
-        put_weights(self._model, found.weights)
-        put_moments(self._learner.optimizer, self._model, found.moments)
-        done = len(self.position.epochs) * self._steps_an_epoch + self.position.steps
-        self._stage.advance(done)
-        self._stage.line(f"going on from step {done} of the training that was interrupted")
+        self._kept.resume(self._stage, self._steps_an_epoch)
 
     def run_epoch(self) -> Epoch:
         """The rest of the epoch under way, and what validation says after it."""
@@ -149,8 +129,7 @@ class _Training:
             loss = self._learner.step(first + step, batches[step * together : (step + 1) * together])
             self.position.losses.append(loss)
             self._stage.advance()
-            if time.monotonic() - self._saved > _CHECKPOINT_SECONDS:
-                self._save()
+            self._kept.save_when_due()
         return self._end_epoch(number)
 
     def _end_epoch(self, number: int) -> Epoch:
@@ -164,22 +143,14 @@ class _Training:
             f"{epoch.validation_loss:.3f}, {self._model.objective.score_name} {epoch.validation_score:.4f}"
         )
         if best_epoch(self.position.epochs) is epoch:
-            self.best = {name: value.detach().clone() for name, value in trained_weights(self._model).items()}
-        self._save()
+            self._kept.keep_as_best()
+        self._kept.save(over=self.finished)
         if self.finished and number < self._recipe.epochs:
             since = number - epochs_without_gain(self.position.epochs)
             self._stage.line(
                 f"stopped early: no better validation {self._model.objective.score_name} since epoch {since}"
             )
         return epoch
-
-    def _save(self) -> None:
-        """Write a checkpoint; of a training that is over, the best weights are all that is still needed."""
-        if self._group.leads:
-            weights = {} if self.finished else trained_weights(self._model)
-            moments = {} if self.finished else moments_of(self._learner.optimizer, self._model)
-            save_checkpoint(self._path, Checkpoint(self.position, weights, self.best, moments), self._mark)
-        self._saved = time.monotonic()
 
     def _batches(self, epoch: int) -> list[list[int]]:
         lengths = [len(ids) for ids in self._train.ids]

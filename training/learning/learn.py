@@ -69,7 +69,7 @@ def learn(
     adaptation = None
     if unlabelled:
         with progress.stage("adapt", f"Adapting {base.name} to {len(unlabelled)} unlabelled texts") as stage:
-            adaptation = adapt(model, base, unlabelled, tokenizer, spec, stage)
+            adaptation = adapt(model, base, unlabelled, tokenizer, spec, folder=folder, stage=stage)
     with progress.stage("train", f"Fine-tuning {base.name}") as stage:
         if torch.cuda.is_available():
             stage.line(f"on {torch.cuda.get_device_name()}")

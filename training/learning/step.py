@@ -60,7 +60,7 @@ class Learner:
         Raises TrainingError when the loss or its gradient is no finite number; the network is unchanged then.
         """
         group = self._group
-        torch.manual_seed(_seed_of(self._recipe.seed, number, group.rank))
+        torch.manual_seed(seed_of(self._recipe.seed, number, group.rank))
         parts = [self._collate(part) for batch in batches for part in self._parts(batch)]
         # Of labels where they are made: to ask a graphics card is to wait for it.
         weights = [self._model.objective.weight(inputs["labels"], self._settings) for inputs in parts]
@@ -73,10 +73,10 @@ class Learner:
             total += float(loss.detach())
         if group.size > 1:
             total = self._add_up(total, sum(weights))
-        self._refuse_no_number("loss", total, number)
+        refuse_no_number("loss", total, number, self._recipe.learning_rate)
         grads = [parameter.grad for parameter in self._trained if parameter.grad is not None]
         norm = float(get_total_norm(grads))
-        self._refuse_no_number("norm of the gradient", norm, number)
+        refuse_no_number("norm of the gradient", norm, number, self._recipe.learning_rate)
         if norm > _LONGEST_GRADIENT:
             torch._foreach_mul_(grads, _LONGEST_GRADIENT / (norm + 1e-6))
         recipe = self._recipe
@@ -117,14 +117,20 @@ class Learner:
         torch._foreach_mul_([parameter.grad for parameter in self._trained if parameter.grad is not None], 1 / weight)
         return total / weight
 
-    def _refuse_no_number(self, what: str, found: float, number: int) -> None:
-        if not math.isfinite(found):
-            raise TrainingError(
-                f"Training stopped at step {number + 1}: the {what} is {found}, expected a finite number. Lower "
-                f"`learning_rate` in [train] (it is {self._recipe.learning_rate:g}), or use another base model if "
-                "this happens at step 1."
-            )
 
-
-def _seed_of(seed: int, step: int, rank: int) -> int:
+def seed_of(seed: int, step: int, rank: int) -> int:
+    """What decides all that is random in a step, so that it can be taken again by a process that goes on."""
     return int(np.random.SeedSequence((seed, step, rank)).generate_state(1, np.uint32)[0])
+
+
+def refuse_no_number(what: str, found: float, number: int, rate: float, section: str = "train") -> None:
+    """Raises TrainingError when what was found in step `number`, from 0, is no finite number.
+
+    `rate` is the `learning_rate` of that section of the task file.
+    """
+    if not math.isfinite(found):
+        raise TrainingError(
+            f"{'Training' if section == 'train' else 'Adaptation'} stopped at step {number + 1}: the {what} is "
+            f"{found}, expected a finite number. Lower `learning_rate` in [{section}] (it is {rate:g}), or use another "
+            "base model if this happens at step 1."
+        )

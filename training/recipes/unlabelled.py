@@ -35,6 +35,10 @@ def read_unlabelled(
             found = _chosen(_logged(home, task) if snapshot is None else snapshot, held_out)
             return found[-adapt.max_texts :] if len(found) >= adapt.min_texts else []
         case path:
+            if not Path(path).is_file():
+                there = "a folder" if Path(path).is_dir() else "no such file"
+                remedy = "Correct `source` in [adapt] of the task file."
+                raise DataError(path, None, f"expected a text file to adapt to, found {there}.", remedy)
             found = _chosen(read_utf8(Path(path)).splitlines(), held_out)
             if not found:
                 raise DataError(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from service.engine.encoding import EncodedText, PairIds, TextEncoder, segments_of
+from service.engine.encoding import EncodedText, TextEncoder, TypedIds, segments_of
 from service.engine.questions import settle_answer
 from service.engine.settled import RowOutput
 
@@ -80,8 +80,8 @@ def test_below_the_threshold_there_is_none(encoded: EncodedText) -> None:
     assert 0 < found.score < 0.2
 
 
-def test_token_types_change_where_the_second_text_begins(encoded: EncodedText) -> None:
-    rows = [PairIds([5, 6, 7], 1), [5, 6], PairIds([5, 6, 7, 8], 2)]
+def test_token_types_are_those_of_the_windows(encoded: EncodedText) -> None:
+    rows = [TypedIds([5, 6, 7], [0, 1, 1]), [5, 6], TypedIds([5, 6, 7, 8], [0, 0, 1, 1])]
     assert segments_of(rows, 5).tolist() == [[0, 1, 1, 0, 0], [0] * 5, [0, 0, 1, 1, 0]]
     width = max(map(len, encoded.rows))
     for types, window in zip(segments_of(encoded.rows, width), encoded.windows, strict=True):

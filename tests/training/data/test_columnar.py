@@ -114,5 +114,7 @@ def test_spans_in_parquet(tmp_path: Path) -> None:
 def test_columns_that_are_not_there(hub: Path) -> None:
     with pytest.raises(DataError, match=r"expected columns 'words' and 'tags', or 'text' and 'entities'"):
         read_tagged(f"hf:{hub}", spec(tokens_column="words", tags_column="tags"))
-    with pytest.raises(DataError, match=r"expected a column 'domian', found: .*did you mean 'domain'"):
+    with pytest.raises(
+        DataError, match=r"expected a column 'domian', found: .*did you mean 'domain'.*Set `slice_columns`"
+    ):
         read_tagged(f"hf:{hub}", spec(slice_columns=["domian"]))

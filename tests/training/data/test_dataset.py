@@ -191,6 +191,13 @@ class TestCleaning:
         assert "extremely imbalanced: 'Pay Bill' has 200 training rows, 'pay bill' has 4" in told
         assert "No test rows, so no measurement, for 1 label: 'pay bill'" in told
 
+    def test_labels_that_look_like_missing_values_are_told(self, tmp_path: Path) -> None:
+        rows = [*many("bread", 20), *many("nan", 20, "n"), *many("NULL", 3, "x")]
+        told = "\n".join(load(path=save(tmp_path / "a.csv", rows)).warnings)
+        assert "missing values: 'NULL' (3 rows), 'nan' (20 rows)" in told
+        whole = load(path=save(tmp_path / "b.csv", [*many("bread", 20), *many("none", 20, "n")]))
+        assert "missing values" not in "\n".join(whole.warnings)
+
 
 class TestRefusals:
     def test_one_class_only(self, tmp_path: Path) -> None:

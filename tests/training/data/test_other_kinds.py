@@ -92,6 +92,7 @@ class TestQuestions:
             ({"question": " "}, "the question is empty"),
             ({"context": None}, "expected a context, found null"),
             ({"id": "q1"}, "the id 'q1' is on line 1 too"),
+            ({"is_impossible": "true"}, "expected is_impossible to be true or false, found 'true'"),
             ({"is_impossible": True}, "is_impossible is true, and there are answers"),
             ({"is_impossible": False, "answers": []}, "is_impossible is false, and there is no answer"),
         ],
@@ -188,6 +189,9 @@ class TestMultiLabel:
             ([""], "the label is empty"),
             ([["a"]], "expected a label, found a list"),
             ("[a", "expected a list of labels, found '[a'"),
+            (["a", "b+c"], "a label without '+' that is neither 'none' nor '(other labels)', found 'b+c'"),
+            ([" none "], "found 'none': the prediction log joins the names of a text by '+'"),
+            (["(other labels)"], "Rename the label, or name it in ignore_labels"),
         ],
     )
     def test_a_bad_row(self, write: Write, label: object, problem: str) -> None:
@@ -196,3 +200,8 @@ class TestMultiLabel:
             read_multi_label(str(path), spec(path))
         assert caught.value.line == 2
         assert problem in str(caught.value)
+
+    def test_a_label_that_is_left_out_may_have_any_name(self, write: Write) -> None:
+        path = write("a.csv", "text,label\nx,none\ny,a+b\n")
+        rows = read_multi_label(str(path), spec(path, label_separator="+", ignore_labels=["none"]))
+        assert [row.labels for row in rows] == [("none",), ("a", "b")]

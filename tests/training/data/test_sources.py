@@ -43,6 +43,7 @@ class TestFormats:
             ("a.tsv", "text\tlabel\nhello there\thi\nwhere is it\tdelivery\n"),
             ("a.jsonl", '{"text": "hello there", "label": "hi"}\n{"label": "delivery", "text": "where is it", "n": 1}'),
             ("a.ndjson", '{"text": "hello there", "label": "hi"}\r\n{"text": "where is it", "label": "delivery"}\r\n'),
+            ("a.jsonl", '{"text": "hello there", "label": "hi"}\r{"text": "where is it", "label": "delivery"}\r'),
         ],
     )
     def test_the_same_two_rows_come_out_of_each(self, write: Write, name: str, content: str) -> None:

@@ -40,6 +40,7 @@ class TestForms:
         ("name", "content"),
         [
             ("a.conll", "-DOCSTART- -X- O\n\nAnn NNP B-per\nLee NNP I-per\nleft VB O\nRome NNP B-loc\n\n"),
+            ("a.bio", "Ann\tB-per\rLee\tI-per\rleft\tO\rRome\tB-loc\r\r"),
             ("a.txt", "Ann\tB-per\nLee\tI-per\nleft\tO\nRome\tB-loc"),
             (
                 "a.jsonl",
@@ -166,6 +167,8 @@ class TestRefusals:
                 },
                 "the spans 'Ann Lee' (0 to 7) and 'Lee' (4 to 7) overlap",
             ),
+            ({"tokens": ["a"], "ner_tags": ["B-none"]}, "neither 'none' nor '(other labels)', found 'none'"),
+            ({"text": "Ann", "entities": [{"start": 0, "end": 3, "label": "x+y"}]}, "without '+'"),
             ({"tokens": ["a"]}, "expected columns 'tokens' and 'ner_tags', or 'text' and 'entities', found: 'tokens'"),
         ],
     )
@@ -184,13 +187,23 @@ class TestRefusals:
         [
             ("Ann\n", 1, "expected two columns or more, found 1: 'Ann'"),
             ("Ann O\n\nLee NNP O\n", 3, "expected 2 columns as in the first line, found 3"),
+            ("Ann\tO\nLee\t\n", 2, "expected a token and a tag, found no tag: 'Lee"),
+            ("\tO\n", 1, "expected a token and a tag, found no token"),
             ("Ann O\nLee\nran O\n", 2, "expected 2 columns as in the first line, found 1"),
+            ("Ann O\n\nLee B-x\nRoy B-x+y\nSue B-x+y\n", 4, "an entity type without '+'"),
+            ("Ann O\n\nLee\tO\nR\x08y\tO\n", 3, "the text holds the control character U+0008"),
+            ("Ann O\n\nLee\tO\nRoy\tB-\x08\n", 4, "the label holds the control character U+0008"),
         ],
     )
     def test_bad_columns(self, write: Write, content: str, line: int, problem: str) -> None:
         error = refused(write("a.conll", content))
         assert error.line == line
         assert problem in str(error)
+
+    def test_a_type_that_is_left_out_may_have_any_name(self, write: Write) -> None:
+        content = lines({"tokens": ["a", "b"], "ner_tags": ["B-x+y", "B-z"]})
+        (row,) = read(write("a.jsonl", content), ignore_labels=["x+y"])
+        assert row.names == ("x+y", "z")
 
     def test_no_sentence_at_all(self, write: Write) -> None:
         assert "found no rows" in str(refused(write("a.conll", "-DOCSTART- O\n\n")))

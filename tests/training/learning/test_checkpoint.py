@@ -108,12 +108,12 @@ def test_going_on_is_as_not_having_stopped(
 def test_an_epoch_under_way_is_gone_on_with(
     model: TextClassifier, tiny_base: Path, encode, stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from training.learning import finetune
+    from training.learning import resumption
 
     recipe = TrainSpec(epochs=2, batch_size=16, learning_rate=5e-3, seed=3)
     train, validation = encode(64, 1), encode(32, 2)
     whole = fine_tune(model, train, validation, recipe, folder=tmp_path / "whole", stage=stage)
-    monkeypatch.setattr(finetune, "_CHECKPOINT_SECONDS", 0.0)  # after every step
+    monkeypatch.setattr(resumption, "_CHECKPOINT_SECONDS", 0.0)  # after every step
     taken = []
     advance = stage.advance
 

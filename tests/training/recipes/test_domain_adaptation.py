@@ -22,7 +22,8 @@ from training.learning.base_model import BaseModel
 from training.learning.classifier import TextClassifier, build_classifier
 from training.learning.objective import IGNORED
 from training.progress import Stage
-from training.recipes.domain_adaptation import _Masks, adapt
+from training.recipes.domain_adaptation import Adaptation, adapt
+from training.recipes.masking import Masks
 from training.recipes.unlabelled import read_unlabelled
 
 
@@ -42,11 +43,17 @@ def spec_of(tiny_spec: Callable[..., TaskSpec], **changes: object) -> TaskSpec:
 
 
 def test_held_out_texts_are_guessed_better(
-    model: TextClassifier, base: BaseModel, tokenizer: Tokenizer, tiny_rows: Callable, tiny_spec: Callable, stage: Stage
+    model: TextClassifier,
+    base: BaseModel,
+    tokenizer: Tokenizer,
+    tiny_rows: Callable,
+    tiny_spec: Callable,
+    stage: Stage,
+    tmp_path: Path,
 ) -> None:
     texts = [text for text, _ in tiny_rows(200, 1)]
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    found = adapt(model, base, texts, tokenizer, spec_of(tiny_spec), stage)
+    found = adapt(model, base, texts, tokenizer, spec_of(tiny_spec), folder=tmp_path, stage=stage)
     assert found.loss_after < found.loss_before - 0.5
     assert found.texts == 200
     moved = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
@@ -56,19 +63,30 @@ def test_held_out_texts_are_guessed_better(
 
 
 def test_texts_without_a_known_word_are_passed_over(
-    model: TextClassifier, base: BaseModel, tokenizer: Tokenizer, tiny_rows: Callable, tiny_spec: Callable, stage: Stage
+    model: TextClassifier,
+    base: BaseModel,
+    tokenizer: Tokenizer,
+    tiny_rows: Callable,
+    tiny_spec: Callable,
+    stage: Stage,
+    tmp_path: Path,
 ) -> None:
     # All of one length, so that whole batches would be of them alone.
     unknown = [f"\u2603 {chr(0x4E00 + place)}" for place in range(64)]
     texts = [text for text, _ in tiny_rows(60, 1)]
-    found = adapt(model, base, texts + unknown, tokenizer, spec_of(tiny_spec, epochs=1), stage)
+    found = adapt(model, base, texts + unknown, tokenizer, spec_of(tiny_spec, epochs=1), folder=tmp_path, stage=stage)
     assert np.isfinite(found.loss_after)
     with pytest.raises(TrainingError, match="at least two texts that the base model knows words of, found 1"):
-        adapt(model, base, texts[:1] + unknown, tokenizer, spec_of(tiny_spec, epochs=1), stage)
+        adapt(model, base, texts[:1] + unknown, tokenizer, spec_of(tiny_spec, epochs=1), folder=tmp_path, stage=stage)
 
 
 def test_what_is_frozen_stays_and_the_same_seed_gives_the_same(
-    base: BaseModel, tokenizer: Tokenizer, tiny_rows: Callable, tiny_spec: Callable, stage: Stage
+    base: BaseModel,
+    tokenizer: Tokenizer,
+    tiny_rows: Callable,
+    tiny_spec: Callable,
+    stage: Stage,
+    tmp_path: Path,
 ) -> None:
     texts = [text for text, _ in tiny_rows(60, 1)]
     spec = spec_of(tiny_spec, epochs=1)
@@ -77,7 +95,10 @@ def test_what_is_frozen_stays_and_the_same_seed_gives_the_same(
     )
     models = [build_classifier(base, 3, 1) for _ in range(2)]
     before = deepcopy(models[0].state_dict())
-    results = [adapt(model, base, texts, tokenizer, spec, stage) for model in models]
+    results = [
+        adapt(model, base, texts, tokenizer, spec, folder=tmp_path / str(number), stage=stage)
+        for number, model in enumerate(models)
+    ]
     assert results[0] == results[1]
     first, second = (model.state_dict() for model in models)
     assert all(torch.equal(first[name], second[name]) for name in first)
@@ -87,7 +108,7 @@ def test_what_is_frozen_stays_and_the_same_seed_gives_the_same(
 
 
 def test_special_tokens_are_never_guessed(base: BaseModel, tokenizer: Tokenizer) -> None:
-    masks = _Masks(base, tokenizer, 0.5, 1)
+    masks = Masks(base, tokenizer, 0.5, 1)
     rows = [tokenizer.encode(text).ids for text in ("my parcel is late", "refund please")]
     seen = set()
     for step in range(40):
@@ -107,16 +128,21 @@ def test_special_tokens_are_never_guessed(base: BaseModel, tokenizer: Tokenizer)
 
 
 def test_what_cannot_be_adapted_is_refused(
-    model: TextClassifier, base: BaseModel, tokenizer: Tokenizer, tiny_spec: Callable, stage: Stage
+    model: TextClassifier,
+    base: BaseModel,
+    tokenizer: Tokenizer,
+    tiny_spec: Callable,
+    stage: Stage,
+    tmp_path: Path,
 ) -> None:
     with pytest.raises(TrainingError, match=r"at least two texts .* found 1"):
-        adapt(model, base, ["one"], tokenizer, spec_of(tiny_spec), stage)
+        adapt(model, base, ["one"], tokenizer, spec_of(tiny_spec), folder=tmp_path, stage=stage)
     maskless = Tokenizer.from_str(tokenizer.to_str().replace("[MASK]", "[HOLE]"))
     with pytest.raises(TrainingError, match="no mask token"):
-        adapt(model, base, ["one", "two"], maskless, spec_of(tiny_spec), stage)
+        adapt(model, base, ["one", "two"], maskless, spec_of(tiny_spec), folder=tmp_path, stage=stage)
     damaged = BaseModel(base.name, base.folder / "nowhere", base.source, base.sha256, base.config)
     with pytest.raises(BaseModelError, match="cannot be adapted"):
-        adapt(model, damaged, ["one", "two"], tokenizer, spec_of(tiny_spec), stage)
+        adapt(model, damaged, ["one", "two"], tokenizer, spec_of(tiny_spec), folder=tmp_path, stage=stage)
 
 
 def test_a_file_gives_its_lines_without_those_that_are_measured(home: Home, tmp_path: Path) -> None:
@@ -133,7 +159,7 @@ def test_a_file_gives_its_lines_without_those_that_are_measured(home: Home, tmp_
     path.write_text("three\n")
     with pytest.raises(DataError, match="one text a line"):
         read()
-    with pytest.raises(DataError, match="no such file"):
+    with pytest.raises(DataError, match=r"found no such file. Correct `source` in .adapt."):
         read(source=str(tmp_path / "none.txt"))
 
 
@@ -189,3 +215,48 @@ def test_what_cannot_be_is_refused_before_any_time_is_spent(
 ) -> None:
     with pytest.raises(TrainingError, match=told):
         check_feasible(tiny_spec(rows=30).model_copy(update=changes))
+
+
+class StoppedError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("stopped_at", [3, 8])
+def test_going_on_is_as_not_having_stopped(
+    base: BaseModel,
+    tokenizer: Tokenizer,
+    tiny_rows: Callable,
+    tiny_spec: Callable,
+    stage: Stage,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    stopped_at: int,
+) -> None:
+    from training.learning import resumption
+
+    monkeypatch.setattr(resumption, "_CHECKPOINT_SECONDS", 0.0)  # after every step
+    texts = [text for text, _ in tiny_rows(70, 1)]
+    spec = spec_of(tiny_spec, epochs=2)
+    taken: list[int] = []
+
+    def run(name: str, last: int) -> tuple[Adaptation, dict[str, torch.Tensor]]:
+        def advance(steps: int = 1) -> None:
+            taken.append(steps)
+            if sum(taken) == last:
+                raise StoppedError
+
+        taken.clear()
+        monkeypatch.setattr(stage, "advance", advance)
+        model = build_classifier(base, 3, 1)
+        found = adapt(model, base, texts, tokenizer, spec, folder=tmp_path / name, stage=stage)
+        return found, model.state_dict()
+
+    with pytest.raises(StoppedError):
+        run("stopped", stopped_at)
+    resumed = run("stopped", 0)
+    assert taken == [stopped_at - 1] + [1] * (9 - stopped_at)  # four steps an epoch
+    again, whole = run("stopped", 0), run("whole", 0)
+    # One that was over is not begun anew, whatever came behind it.
+    for found, weights in (resumed, again):
+        assert found == whole[0]
+        assert all(torch.equal(weights[name], value) for name, value in whole[1].items())

@@ -23,7 +23,8 @@ from training.learning.classifier import TextClassifier, build_classifier, freez
 from training.learning.lesson import Encoded, Epoch
 from training.learning.objective import ONE_LABEL
 from training.progress import Stage
-from training.recipes.few_labels import contrast, embed
+from training.recipes.drawing import embed
+from training.recipes.few_labels import contrast
 from training.recipes.linear_head import fit_head
 from training.room import told_when_full
 
@@ -55,7 +56,6 @@ def test_it_learns_from_a_few_texts_a_label(
     best = min(epochs, key=lambda epoch: epoch.validation_loss)
     assert accuracy(model, validation) == pytest.approx(best.validation_score)
     assert not model.training
-    assert not list(tmp_path.glob("*.safetensors"))
 
 
 def test_what_is_frozen_stays(
@@ -73,13 +73,13 @@ def test_what_is_frozen_stays(
 def test_the_same_seed_gives_the_same_weights(
     base: BaseModel, encode: Callable[[int, int], Encoded], stage: Stage, tmp_path: Path
 ) -> None:
-    def weights(seed: int) -> torch.Tensor:
-        model = build_classifier(base, 3, 1)
-        contrast(model, encode(24, 1), encode(24, 2), recipe(epochs=1, seed=seed), folder=tmp_path, stage=stage)
+    def weights(seed: int, name: str) -> torch.Tensor:
+        model, settings = build_classifier(base, 3, 1), recipe(epochs=1, seed=seed)
+        contrast(model, encode(24, 1), encode(24, 2), settings, folder=tmp_path / name, stage=stage)
         return torch.cat([value.flatten() for value in model.state_dict().values()])
 
-    assert torch.equal(weights(3), weights(3))
-    assert not torch.equal(weights(3), weights(4))
+    assert torch.equal(weights(3, "one"), weights(3, "two"))
+    assert not torch.equal(weights(3, "one"), weights(4, "one"))
 
 
 def test_patience_ends_it_and_who_watches_may_too(
@@ -157,5 +157,50 @@ def test_a_disk_without_room_is_told_as_what_it_is(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(TrainingError, match="no room left"), told_when_full(tmp_path):
+    with (
+        pytest.raises(TrainingError, match=r"checkpoint .* cannot be written \(No space left"),
+        told_when_full(tmp_path),
+    ):
         contrast(model, encode(24, 1), encode(24, 2), recipe(epochs=1), folder=tmp_path, stage=stage)
+
+
+class StoppedError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("stopped_at", [1, 9, 18])
+def test_going_on_is_as_not_having_stopped(
+    base: BaseModel,
+    encode: Callable[[int, int], Encoded],
+    stage: Stage,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    stopped_at: int,
+) -> None:
+    from training.learning import resumption
+
+    monkeypatch.setattr(resumption, "_CHECKPOINT_SECONDS", 0.0)  # after every step
+    taken: list[int] = []
+
+    def run(folder: Path, last: int) -> tuple[list[Epoch], torch.Tensor]:
+        def advance(steps: int = 1) -> None:
+            taken.append(steps)
+            if sum(taken) == last:
+                raise StoppedError
+
+        taken.clear()
+        monkeypatch.setattr(stage, "advance", advance)
+        model = build_classifier(base, 3, 1)
+        # Six steps an epoch; the best epoch is not the last one.
+        settings = recipe(learning_rate=2e-2)
+        found = contrast(model, encode(90, 1), encode(30, 2), settings, folder=folder, stage=stage)
+        return found, torch.cat([value.flatten() for value in model.state_dict().values()])
+
+    with pytest.raises(StoppedError):
+        run(tmp_path / "stopped", stopped_at)
+    resumed = run(tmp_path / "stopped", 0)
+    # The step that it stopped in was not yet saved; those before it are not taken again.
+    assert taken == ([stopped_at - 1] if stopped_at > 1 else []) + [1] * (19 - stopped_at)
+    whole = run(tmp_path / "whole", 0)
+    assert resumed[0] == whole[0]
+    assert torch.equal(resumed[1], whole[1])

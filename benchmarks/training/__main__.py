@@ -45,43 +45,54 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3, help="of the comparison of speed")
     parser.add_argument("--rows", type=int, default=2000, help="training texts of the comparison of speed")
     parser.add_argument(
-        "--parts", nargs="*", choices=["speed", *_RELEASES], help="these alone; the rest stays as it was"
+        "--parts", nargs="+", choices=["speed", *_RELEASES], help="these alone; the rest stays as it was"
     )
     options = parser.parse_args()
-    wanted = options.parts or ["speed", *_RELEASES]
-    earlier = _earlier() if options.parts else _Found({}, {}, {})
-    figures, detail, origins = dict(earlier.figures), dict(earlier.detail), dict(earlier.origins)
-    origins |= dict.fromkeys(wanted, origin())
-    if "speed" in wanted:
-        rounds = [_round(options.rows) for _ in range(options.rounds)]
-        _print_table(rounds)
-        figures |= _compared(rounds)
-        detail["speed"] = {"task": "banking77", "rows": options.rows, "epochs": 1, "rounds": rounds}
-    for name in (name for name in _RELEASES if name in wanted):
-        released = _release(name)
-        figures.pop(f"{name}_minutes_to_092", None)  # of an earlier run, which this one may not equal
-        figures |= _reached(name, released)
-        detail[name] = released
-    rounded = {name: round(value, 4) for name, value in sorted(figures.items())}
-    print_figures(write_result("training", "make bench-training", rounded, detail | {"origins": origins}))
+    for part in options.parts or ["speed", *_RELEASES]:
+        measured = _speed(options.rounds, options.rows) if part == "speed" else _reached(part, _release(part))
+        # After each part: whoever ends this, or runs parts on different days, keeps what was measured.
+        path = _write(_earlier(), part, measured)
+    print_figures(path)
     return 0
 
 
 @dataclass(frozen=True)
-class _Found:
+class _Measured:
+    figures: dict[str, float]
+    detail: object
+
+
+@dataclass(frozen=True)
+class _Earlier:
     figures: dict[str, float]
     detail: dict[str, object]
     origins: dict[str, object]  # by part: where, when and by what commit it was measured
 
 
-def _earlier() -> _Found:
+def _earlier() -> _Earlier:
     path = RESULTS / "training.json"
     if not path.is_file():
-        return _Found({}, {}, {})
+        return _Earlier({}, {}, {})
     content = json.loads(path.read_text(encoding="utf-8"))
-    detail = {name: found for name, found in content["detail"].items() if name != "origins"}
-    made = {name: content[name] for name in ("commit", "machine", "when")}
-    return _Found(content["figures"], detail, content["detail"].get("origins") or dict.fromkeys(detail, made))
+    origins = content["detail"].pop("origins", None)
+    if origins is None:
+        made = {name: content[name] for name in ("commit", "machine", "when")}
+        origins = dict.fromkeys(content["detail"], made)
+    return _Earlier(content["figures"], content["detail"], origins)
+
+
+def _write(earlier: _Earlier, part: str, measured: _Measured) -> Path:
+    # Minutes to 0.92 of an earlier run go: this one may not have come so far.
+    kept = {name: value for name, value in earlier.figures.items() if name != f"{part}_minutes_to_092"}
+    figures = kept | {name: round(value, 4) for name, value in measured.figures.items()}
+    detail = earlier.detail | {part: measured.detail, "origins": earlier.origins | {part: origin()}}
+    return write_result("training", "make bench-training", dict(sorted(figures.items())), detail)
+
+
+def _speed(rounds: int, rows: int) -> _Measured:
+    found = [_round(rows) for _ in range(rounds)]
+    _print_table(found)
+    return _Measured(_compared(found), {"task": "banking77", "rows": rows, "epochs": 1, "rounds": found})
 
 
 def _round(rows: int) -> dict[str, dict[str, float]]:
@@ -103,14 +114,14 @@ def _release(name: str) -> dict[str, float]:
         return _run(["benchmarks.training.release", str(TASKS / f"{name}.toml"), "--home", home])
 
 
-def _reached(name: str, released: dict[str, float]) -> dict[str, float]:
+def _reached(name: str, released: dict[str, float]) -> _Measured:
     metric, figure = _RELEASES[name]
     figures = {figure: released[metric]}
     if name == "banking77":
         figures |= {"banking77_minutes": released["minutes"], "peak_mb": released["peak_mb"]}
         if (minutes := released.get("minutes_to_092")) is not None:
             figures["banking77_minutes_to_092"] = minutes
-    return figures
+    return _Measured(figures, released)
 
 
 def _medians(rounds: Sequence[dict[str, dict[str, float]]], what: str) -> dict[str, float]:

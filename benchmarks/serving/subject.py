@@ -50,7 +50,7 @@ def perennial(home: Home, extra: Mapping[str, str] | None = None) -> Subject:
     return Subject(
         name="perennial",
         command=lambda port: [sys.executable, "-m", "cli.main", "serve", "--port", str(port), "--home", str(home.root)],
-        environment=lambda _: dict(extra or {}),
+        environment=lambda _: {"PYTHONPATH": str(CHECKOUT), **(extra or {})},
         path=f"/v1/models/{TASK}:predict",
         ready_path="/readyz",
         body=lambda text: json.dumps({"instances": [text]}).encode(),
@@ -121,7 +121,13 @@ def running(subject: Subject, log: Path) -> Iterator[Running]:
     environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE", **subject.environment(port)}
     with log.open("ab") as output:
         process = subprocess.Popen(
-            subject.command(port), stdout=output, stderr=output, cwd=CHECKOUT, env=environment, start_new_session=True
+            # Some leave files where they are started.
+            subject.command(port),
+            stdout=output,
+            stderr=output,
+            cwd=log.parent,
+            env=environment,
+            start_new_session=True,
         )
     found = Running(subject, port, process)
     try:

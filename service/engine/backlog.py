@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
 
-from service.engine.batching import form_turn
+from service.engine.batching import form_run
 from service.engine.encoding import EncodedText
 from service.engine.model import BatchOutput, LoadedRelease
 
@@ -79,8 +79,8 @@ class Batch:
 class Backlog:
     """Texts of each release; while a release is swapped its task has two.
 
-    Tasks take turns, so that one with a long queue keeps none of the others waiting; within a task the oldest text's
-    release goes first.
+    Tasks take turns, a run each, so that one with a long queue keeps none of the others waiting; within a task the
+    oldest text's release goes first.
     """
 
     batch_tokens: int
@@ -101,29 +101,25 @@ class Backlog:
         self.texts += len(rows)
         self.tokens[ticket.release.task] += tokens
 
-    def take(self, *, busy: int) -> list[Batch]:
-        """A lane's next turn, removed: runs to be made one after the other; none when nothing waits.
-
-        `busy` lanes are at work already.
-        """
+    def take(self, *, busy: int) -> Batch | None:
+        """What a lane runs next, removed; None when nothing waits. `busy` lanes are at work already."""
         queue = min(self._queues.values(), key=self._precedence, default=None)
         if queue is None:
-            return []
+            return None
         release = queue[0].ticket.release
         self._turn += 1
         self._turns[release.task] = self._turn
         alone = not busy and self.texts == 1
         # More texts than tokens are never taken; a long queue is not looked through.
         lengths = [len(one.ids) for one in queue[: self.batch_tokens]]
-        runs = form_turn(lengths, self.batch_tokens, self.lanes, release.run_overhead)
-        turn = [Batch(release, [queue[position] for position in run], alone) for run in runs]
-        taken = sum(map(len, runs))
-        self._account(release, taken, sum(lengths[:taken]))
-        if taken == len(queue):
+        run = form_run(lengths, self.batch_tokens, max(1, self.lanes - busy), release.run_overhead)
+        batch = Batch(release, [queue[position] for position in run], alone)
+        self._account(release, len(run), sum(map(lengths.__getitem__, run)))
+        for position in sorted(run, reverse=True):
+            del queue[position]
+        if not queue:
             del self._queues[release]
-        else:
-            del queue[:taken]
-        return turn
+        return batch
 
     def lone_text_is_short(self) -> bool:
         """Whether one text waits and no more, and its run would be over at once."""

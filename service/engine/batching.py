@@ -1,7 +1,8 @@
-"""Which waiting texts a lane takes next, and which of them share a session run: pure choices by arrival and length.
+"""Which waiting texts a lane runs next: a pure choice by arrival and length.
 
-Taking by arrival keeps latencies close together; running by length keeps padding out. Choosing the best lengths among
-all that waits would pad as little, but leave texts of rare lengths waiting twice as long as the others.
+The oldest text is always in it, so that nobody is passed over for long; which others go with it is chosen by length
+among the third of the queue that came first. Choosing among all that waits would pad even less, and texts of rare
+lengths would wait longer than others.
 """
 
 from __future__ import annotations
@@ -9,33 +10,38 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 # A lane is not woken for less: that is mostly overhead.
-LEAST_SHARE_TOKENS = 16
-# So many times what a run costs beside its tokens fills a few runs well. Of more than that, a lane takes half of its
-# fair share at a time: whoever comes meanwhile then waits for half as long, and throughput stays as it is.
-WORTHWHILE = 10
+LEAST_TOKENS = 16
+# So many times what a run costs beside its tokens is worth a run, though others wait behind it.
+WORTHWHILE = 6
+# Of the tokens that wait.
+_WINDOW_SHARE = 3
 
 
-def form_turn(lengths: Sequence[int], token_budget: int, lanes: int, overhead: float) -> list[list[int]]:
-    """Positions of the texts that a lane takes now, in the runs that it makes of them.
+def form_run(lengths: Sequence[int], token_budget: int, lanes: int, overhead: float) -> list[int]:
+    """Positions of the texts that share a lane's next run, shortest first.
 
-    `lengths` are tokens of the waiting texts (each >= 1) in order of arrival; `overhead` is what a session run costs
-    beside its tokens, in tokens. The oldest are taken, as many as keep within `token_budget` and `turn_tokens`, and at
-    least one.
+    `lengths` are tokens of the waiting texts (each >= 1, at least one) in order of arrival; `lanes` are those that have
+    nothing to do, this one among them; `overhead` is what a session run costs beside its tokens, in tokens. With its
+    padding, a run of several texts keeps within `token_budget`.
     """
-    left = min(token_budget, turn_tokens(sum(lengths), lanes, overhead))
+    left = window_tokens(sum(lengths), lanes, overhead)
     count = 0
     for length in lengths:
         left -= length
         if left < 0 and count:
             break
         count += 1
-    return form_runs(lengths[:count], overhead)
+    run = form_runs(lengths[:count], overhead)[0]
+    # The farther from the oldest text, the less it is missed.
+    while len(run) > 1 and len(run) * lengths[run[-1]] > token_budget:
+        run.pop(-1 if run[-1] else 0)
+    return run
 
 
-def turn_tokens(waiting: int, lanes: int, overhead: float) -> int:
-    """How many of the tokens that wait one of the lanes takes at a time."""
+def window_tokens(waiting: int, lanes: int, overhead: float) -> int:
+    """Among how many of the tokens that wait a lane chooses: those that came first."""
     share = -(-waiting // lanes)
-    return max(-(-share // 2), min(share, round(WORTHWHILE * overhead)), LEAST_SHARE_TOKENS)
+    return max(-(-waiting // max(_WINDOW_SHARE, lanes)), min(share, round(WORTHWHILE * overhead)), LEAST_TOKENS)
 
 
 def form_runs(lengths: Sequence[int], overhead: float) -> list[list[int]]:

@@ -159,14 +159,13 @@ class Scheduler:
             # meanwhile is read together afterwards, and goes to the lanes: were it run here too, callers that come two
             # at a time would have one core between them for ever.
             here = not (self._busy or self._turns) and self._backlog.lone_text_is_short()
-            turn = self._backlog.take(busy=0) if here else []
-            if turn:
+            batch = self._backlog.take(busy=0) if here else None
+            if batch is not None:
                 self._busy += 1
             else:
                 self._work.notify(min(self._idle, self._backlog.texts))
-        for batch in turn:
+        if batch is not None:
             self._run(batch, operator.call)
-        if turn:
             self._turns = _TURNS
             self._turn()
             with self._lock:
@@ -213,20 +212,19 @@ class Scheduler:
                 if isinstance(work, ShadowWork):
                     self._run_shadow(work)
                 else:
-                    for batch in work:
-                        self._run(batch, self._soon)
+                    self._run(work, self._soon)
             finally:
                 with self._lock:
                     self._busy -= 1
 
-    def _next(self) -> list[Batch] | ShadowWork | None:
+    def _next(self) -> Batch | ShadowWork | None:
         """Blocks until there is something to do; None when the lanes are to end."""
         with self._lock:
             while not self._stopping:
-                turn = self._backlog.take(busy=self._busy)
-                if turn:
+                batch = self._backlog.take(busy=self._busy)
+                if batch is not None:
                     self._busy += 1
-                    return turn
+                    return batch
                 # One lane stays free for callers, unless it is the only one.
                 if self._shadows and (not self._busy or self._busy < len(self._lanes) - 1):
                     self._busy += 1
@@ -304,8 +302,7 @@ class Scheduler:
         """In the midst of a shadow's work: whoever came meanwhile goes first. False once the service stops."""
         while True:
             with self._lock:
-                turn = self._backlog.take(busy=self._busy - 1)
-            if not turn:
+                batch = self._backlog.take(busy=self._busy - 1)
+            if batch is None:
                 return not self._stopping
-            for batch in turn:
-                self._run(batch, self._soon)
+            self._run(batch, self._soon)

@@ -7,14 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.engine.batching import (
-    LEAST_SHARE_TOKENS,
+    LEAST_TOKENS,
     WORTHWHILE,
+    form_run,
     form_runs,
-    form_turn,
-    turn_tokens,
+    window_tokens,
 )
 
 LENGTHS = st.lists(st.integers(1, 512), max_size=80)
+WAITING = st.lists(st.integers(1, 512), min_size=1, max_size=80)
 BUDGETS = st.integers(1, 4096)
 LANES = st.integers(1, 16)
 OVERHEADS = st.floats(2.0, 32.0)
@@ -24,38 +25,51 @@ def cost(lengths: list[int], run: list[int]) -> int:
     return len(run) * max(lengths[position] for position in run)
 
 
-@given(LENGTHS, BUDGETS, LANES, OVERHEADS)
-def test_the_oldest_are_taken_within_the_budget_and_a_fair_share(
+@given(WAITING, BUDGETS, LANES, OVERHEADS)
+def test_the_oldest_is_run_with_its_like_within_the_window_and_the_budget(
     lengths: list[int], budget: int, lanes: int, overhead: float
 ) -> None:
-    taken = sorted(position for run in form_turn(lengths, budget, lanes, overhead) for position in run)
-    assert taken == list(range(len(taken))), "each once, and no older one is left behind"
-    assert bool(taken) == bool(lengths)
-    bound = min(budget, turn_tokens(sum(lengths), lanes, overhead))
-    assert sum(lengths[: len(taken)]) <= bound or len(taken) == 1
-    if len(taken) < len(lengths):
-        assert sum(lengths[: len(taken) + 1]) > bound, "nothing that fits is left"
+    run = form_run(lengths, budget, lanes, overhead)
+    assert 0 in run
+    assert len(set(run)) == len(run)
+    assert [lengths[position] for position in run] == sorted(lengths[position] for position in run)
+    assert cost(lengths, run) <= budget or len(run) == 1
+    others = sorted(run)[:-1]
+    assert sum(lengths[: max(run) + 1]) <= window_tokens(sum(lengths), lanes, overhead) or not others
 
 
-@given(st.integers(0, 10**6), LANES, OVERHEADS)
-def test_a_turn_is_no_more_than_a_fair_share_and_no_less_than_half_of_it(
-    waiting: int, lanes: int, overhead: float
+@given(WAITING, LANES, OVERHEADS)
+def test_where_the_budget_leaves_room_the_run_is_one_of_the_cheapest_parting(
+    lengths: list[int], lanes: int, overhead: float
 ) -> None:
+    run = form_run(lengths, 10**6, lanes, overhead)
+    window = window_tokens(sum(lengths), lanes, overhead)
+    within = [place for place in range(len(lengths)) if sum(lengths[: place + 1]) <= window] or [0]
+    assert run in form_runs([lengths[place] for place in within], overhead)
+
+
+@given(st.integers(1, 10**6), LANES, OVERHEADS)
+def test_a_lane_leaves_others_that_have_nothing_to_do_their_share(waiting: int, lanes: int, overhead: float) -> None:
+    window = window_tokens(waiting, lanes, overhead)
     share = waiting / lanes
-    taken = turn_tokens(waiting, lanes, overhead)
-    assert max(share / 2, LEAST_SHARE_TOKENS) <= taken < max(share, LEAST_SHARE_TOKENS) + 1
-    if share >= 2 * WORTHWHILE * overhead + 1:
-        assert taken < share / 2 + 1
-    assert turn_tokens(waiting + 1, lanes, overhead) >= taken
+    assert min(share / 3, LEAST_TOKENS) <= window < max(share, LEAST_TOKENS) + 1
+    if waiting >= 3 * WORTHWHILE * overhead + 3:
+        assert window < max(waiting / 3, LEAST_TOKENS) + 1, "of many it looks at the first third"
+    assert window_tokens(waiting + 1, lanes, overhead) >= window
 
 
-@given(LENGTHS, BUDGETS, LANES, OVERHEADS)
-def test_turn_after_turn_takes_all(lengths: list[int], budget: int, lanes: int, overhead: float) -> None:
-    left, turns = lengths, 0
-    while left:
-        left = left[sum(map(len, form_turn(left, budget, lanes, overhead))) :]
-        turns += 1
-    assert turns <= len(lengths)
+@given(WAITING, BUDGETS, LANES, OVERHEADS)
+def test_run_after_run_takes_all_and_passes_nobody_over_for_long(
+    lengths: list[int], budget: int, lanes: int, overhead: float
+) -> None:
+    left = list(range(len(lengths)))
+    for turn in range(len(lengths)):
+        if not left:
+            break
+        assert turn <= left[0], "who came k-th is run by the k-th run at the latest"
+        run = form_run([lengths[text] for text in left], budget, lanes, overhead)
+        left = [text for place, text in enumerate(left) if place not in run]
+    assert not left
 
 
 @given(LENGTHS, OVERHEADS)
@@ -100,11 +114,9 @@ def test_a_long_text_does_not_pad_short_ones() -> None:
 
 
 def test_two_lanes_share_two_texts() -> None:
-    assert form_turn([20, 20], 256, 2, 4) == [[0]]
-
-
-def test_nothing_waits() -> None:
-    assert form_turn([], 512, 2, 4) == []
+    assert form_run([20, 20], 256, 2, 4) == [0]
+    assert form_run([20, 20], 256, 1, 4) == [0], "each is worth a run of its own"
+    assert form_run([20, 20], 256, 1, 18) == [0, 1]
 
 
 def test_where_runs_are_dear_texts_of_unlike_lengths_share_one() -> None:

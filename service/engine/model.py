@@ -97,7 +97,7 @@ class LoadedRelease:
         return self.cost.seconds(tokens) <= _SHORT_SECONDS
 
     def is_wide(self, tokens: int) -> bool:
-        """Whether all cores answer one text of that many tokens clearly sooner than one does."""
+        """Whether all cores answer one text of that many tokens sooner than one does."""
         return tokens >= self.cost.wide_from
 
     def encode(self, texts: Sequence[str]) -> list[EncodedText]:

@@ -16,9 +16,9 @@ _LEAST_OVERHEAD = 2.0
 _MOST_OVERHEAD = 32.0
 _MANY = 8
 _TIMES = 5
-# A run on all cores that is hardly faster takes them from others for nothing.
-_LENGTHS = (32, 64, 128, 256)
-_FASTER = 0.9
+# Where a text is alone the other cores have nothing to do; but what is no faster on them is better left to one.
+_LENGTHS = (16, 32, 64, 128, 256)
+_FASTER = 0.97
 _WIDE_TIMES = 3
 
 
@@ -28,7 +28,7 @@ class RunCost:
 
     token_seconds: float
     overhead: float = USUAL_OVERHEAD  # in tokens
-    wide_from: float = math.inf  # tokens of a text alone from which on all cores answer it clearly sooner than one
+    wide_from: float = math.inf  # tokens of a text alone from which on all cores answer it sooner than one
 
     def seconds(self, tokens: int) -> float:
         """Of a run over so many tokens."""

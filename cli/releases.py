@@ -14,12 +14,20 @@ from contracts.home import Home
 from contracts.release import MODEL_FILE, Manifest
 from contracts.release_store import list_versions, read_manifest, verify_release
 from contracts.rollout import Rollout, end_trial, promote, read_rollout, rollback, try_canary, try_shadow
+from contracts.task import Kind
 
 
 class TaskNotFoundError(PerennialError):
     """A task that has no release here; a misspelled one, mostly."""
 
 
+# What a release of each kind is judged by, as its manifest names it; of two, the first that was measured.
+_JUDGED_BY: dict[Kind, tuple[str, ...]] = {
+    "classification": ("accuracy",),
+    "token-classification": ("f1",),
+    "question-answering": ("f1",),
+    "similarity": ("recall_at_1", "spearman"),
+}
 _CHANGES = ("promote", "rollback", "canary", "shadow", "end-trial")
 
 
@@ -155,8 +163,8 @@ def _list(home: Home, task: str | None, *, as_json: bool) -> int:
     if as_json:
         print_json(rows)
     elif rows:
-        columns = ("task", "version", "state", "accuracy", "size", "published", "parent")
-        print_table(columns, [[row[column] for column in columns] for row in rows], right=("accuracy", "size"))
+        columns = ("task", "version", "state", "judged by", "size", "published", "parent")
+        print_table(columns, [[row[column] for column in columns] for row in rows], right=("judged by", "size"))
     else:
         print_line(f"No releases in {home.root}. Train one with `perennial train tasks/TASK.toml`.")
     return 0
@@ -168,7 +176,7 @@ def _row(home: Home, task: str, version: str, rollout: Rollout | None) -> dict[s
         manifest = read_manifest(home, task, version)
         size = manifest.files[MODEL_FILE].size / 1e6
     except (PerennialError, KeyError):
-        return dict.fromkeys(("accuracy", "size", "published", "parent"), "") | {
+        return dict.fromkeys(("accuracy", "judged by", "size", "published", "parent"), "") | {
             "task": task,
             "version": version,
             "state": f"{state} corrupt".strip(),
@@ -178,10 +186,17 @@ def _row(home: Home, task: str, version: str, rollout: Rollout | None) -> dict[s
         "version": version,
         "state": state,
         "accuracy": f"{manifest.metrics['accuracy']:.3f}" if "accuracy" in manifest.metrics else "",
+        "judged by": judged_by(manifest),
         "size": f"{size:.1f} MB",
         "published": when(manifest.created),
         "parent": manifest.lineage.parent or "",
     }
+
+
+def judged_by(manifest: Manifest) -> str:
+    """The figure that counts for its kind of task, by name; empty where it was not measured."""
+    names = ("f1",) if manifest.spec.multi_label else _JUDGED_BY[manifest.spec.kind]
+    return next((f"{name} {manifest.metrics[name]:.3f}" for name in names if name in manifest.metrics), "")
 
 
 def _show(home: Home, options: argparse.Namespace) -> int:

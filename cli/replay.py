@@ -106,10 +106,12 @@ def run(options: argparse.Namespace) -> int:
         raise ReplayError(f"{options.file}: no such file. Name a CSV, TSV, JSONL or Parquet file with texts.")
     labels = None
     if options.labels:
-        rows = read_rows(options.file, text_column=options.text_column, label_column=options.label_column)
+        rows = read_rows(
+            options.file, text_column=options.text_column, label_column=options.label_column, by_option=True
+        )
         texts, labels = [row.text for row in rows], [row.label for row in rows][: options.limit]
     else:
-        texts = read_texts(options.file, text_column=options.text_column)
+        texts = read_texts(options.file, text_column=options.text_column, by_option=True)
     url = _checked(options.url)
     api_key = _usable(options.api_key or os.environ.get(API_KEY_VARIABLE))
     traffic = Traffic(

@@ -15,9 +15,9 @@ from pydantic import ValidationError
 from contracts.errors import ReleaseCorruptError, ReleaseNotFoundError
 from contracts.files import is_locked, locked, sha256_file, sync_file, sync_folder, write_atomic
 from contracts.home import Home
+from contracts.problems import describe_problems
 from contracts.release import MANIFEST_FILE, REQUIRED_FILES, FileEntry, Manifest
 from contracts.schema import VERSION
-from contracts.task import describe_problems
 
 _STAGING = ".staging-"
 

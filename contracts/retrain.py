@@ -13,9 +13,10 @@ from pydantic import Field, ValidationError
 
 from contracts.errors import RequestCorruptError
 from contracts.files import sha256_file
+from contracts.problems import describe_problems
 from contracts.release import FileEntry
 from contracts.schema import TASK_NAME, VERSION, Contract
-from contracts.task import TaskSpec, describe_problems
+from contracts.task import TaskSpec
 from contracts.verdict import Verdict
 
 REQUEST_FILE = "request.json"

@@ -10,11 +10,11 @@ from pydantic import Field, ValidationError, model_validator
 from contracts.errors import RolloutError
 from contracts.files import locked, sha256_file, write_atomic
 from contracts.home import Home
+from contracts.problems import describe_problems
 from contracts.release import MANIFEST_FILE
 from contracts.release_store import list_versions, verify_release
 from contracts.rollout_history import RolloutChange, gone_back_to, newest
 from contracts.schema import TASK_NAME, VERSION, Contract
-from contracts.task import describe_problems
 
 Trial = Literal["canary", "shadow"]
 

@@ -16,13 +16,11 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from contracts.cleaning import CleanSpec
 from contracts.errors import TaskSpecError
+from contracts.problems import describe_problems
 from contracts.recipes import AdaptSpec, ContrastiveSpec, LoraSpec, Recipe, SearchSpec
 from contracts.schema import TASK_NAME, Contract
 
 Kind = Literal["classification", "token-classification", "question-answering", "similarity"]
-
-_PROBLEMS_SHOWN = 10
-_VALUE_SHOWN = 80
 
 
 class DataSpec(Contract):
@@ -246,7 +244,7 @@ def load_task(path: Path, environment: Mapping[str, str]) -> TaskSpec:
         # As JSON and strictly: TOML has types of its own, and `epochs = true` or `epochs = "3"` is a mistake.
         spec = TaskSpec.model_validate_json(json.dumps(raw, default=str), strict=True)
     except ValidationError as error:
-        raise TaskSpecError(path, describe_problems(error), "See tasks/ for complete examples.") from error
+        raise TaskSpecError(path, describe_problems(error, TaskSpec), "See tasks/ for complete examples.") from error
     data = spec.data.model_copy(
         update={
             field: _resolve(path, value, environment)
@@ -258,18 +256,6 @@ def load_task(path: Path, environment: Mapping[str, str]) -> TaskSpec:
     if adapt is not None and adapt.source not in ("log", "train"):
         adapt = adapt.model_copy(update={"source": _resolve(path, adapt.source, environment)})
     return spec.model_copy(update={"data": data, "adapt": adapt})
-
-
-def describe_problems(error: ValidationError) -> str:
-    """Pydantic's findings as one line: field, problem, found; the first ten of them."""
-    parts = []
-    for item in error.errors()[:_PROBLEMS_SHOWN]:
-        field = ".".join(str(part) for part in item["loc"]) or "the file"
-        found = "" if item["type"] in ("missing", "value_error") else f" (found {_shortened(item['input'])})"
-        parts.append(f"{field}: {item['msg']}{found}")
-    if error.error_count() > _PROBLEMS_SHOWN:
-        parts.append(f"and {error.error_count() - _PROBLEMS_SHOWN} more")
-    return "; ".join(parts) + "."
 
 
 def _resolve(task_file: Path, value: str, environment: Mapping[str, str]) -> str:
@@ -287,8 +273,3 @@ def _resolve(task_file: Path, value: str, environment: Mapping[str, str]) -> str
         return str((task_file.parent / Path(filled).expanduser()).resolve())
     except (OSError, RuntimeError, ValueError) as error:
         raise TaskSpecError(task_file, f"data path {value!r} is no path: {error}.", "Correct it in [data].") from error
-
-
-def _shortened(value: object) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= _VALUE_SHOWN else f"{shown[:_VALUE_SHOWN]}..."

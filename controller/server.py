@@ -17,8 +17,8 @@ from starlette.routing import Route
 from contracts.alert import DRIFT_ALERT, AlertMessage
 from contracts.errors import PerennialError
 from contracts.home import Home
+from contracts.problems import describe_problems
 from contracts.schema import TASK_NAME
-from contracts.task import describe_problems
 from controller.alerts import Answer, answer_alert
 from controller.gauges import ControllerMetrics
 from controller.policy import alert_start

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from cli.main import main
+from cli.releases import judged_by
 from contracts.home import Home
 from contracts.release import MODEL_FILE, Manifest
 from contracts.rollout import promote, read_rollout
@@ -36,6 +37,26 @@ def test_list_names_every_release_and_the_stable_one(two: Home, capsys: pytest.C
     printed = capsys.readouterr().out
     assert "0001" in printed
     assert "stable" in printed
+    assert "accuracy 0.950" in printed
+
+
+@pytest.mark.parametrize(
+    ("spec", "metrics", "told"),
+    [
+        ({"multi_label": True}, {"accuracy": 0.5, "f1": 0.8}, "f1 0.800"),
+        ({"kind": "token-classification"}, {"f1": 0.7}, "f1 0.700"),
+        ({"kind": "question-answering"}, {"exact_match": 0.5, "f1": 0.6}, "f1 0.600"),
+        ({"kind": "similarity"}, {"spearman": 0.9, "recall_at_1": 0.4}, "recall_at_1 0.400"),
+        ({"kind": "similarity"}, {"spearman": 0.9}, "spearman 0.900"),
+        ({}, {}, ""),
+    ],
+)
+def test_each_kind_is_listed_with_the_figure_that_it_is_judged_by(
+    home: Home, make_release: MakeRelease, spec: dict[str, object], metrics: dict[str, float], told: str
+) -> None:
+    manifest = make_release(home)
+    manifest = manifest.model_copy(update={"spec": manifest.spec.model_copy(update=spec), "metrics": metrics})
+    assert judged_by(manifest) == told
 
 
 def test_options_are_taken_before_and_behind_the_action(two: Home, capsys: pytest.CaptureFixture[str]) -> None:

@@ -106,6 +106,20 @@ def test_a_missing_file_is_told_without_a_task_file(capsys: pytest.CaptureFixtur
     assert "task file" not in error
 
 
+@pytest.mark.parametrize(
+    ("options", "remedy"),
+    [([], "Set `--text-column` to"), (["--labels"], "Set `--text-column` and `--label-column` to")],
+)
+def test_a_wrong_column_is_mended_by_an_option(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], remedy: str
+) -> None:
+    (tmp_path / "a.csv").write_text("message,tag\nhello,a\n", encoding="utf-8")
+    assert main(["replay", str(tmp_path / "a.csv"), *options]) == 1
+    told = capsys.readouterr().err
+    assert remedy in told
+    assert "task file" not in told
+
+
 def test_a_key_is_sent_and_never_shown(
     replay: Callable[..., int], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

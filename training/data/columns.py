@@ -21,7 +21,8 @@ class Columns:
     choices: tuple[tuple[str, ...], ...]
     required: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
-    settings: str = _SETTINGS  # those in [data] that name the columns
+    settings: str = _SETTINGS  # those that name the columns
+    place: str = " in [data] of the task file"  # where they are set; empty for options of a command
 
     def chosen(self, found: Sequence[str]) -> tuple[str, ...] | None:
         """The columns to read of those found, or None when none of the choices is there."""
@@ -33,7 +34,7 @@ class Columns:
 
     def note_missing(self, line: int | None, found: Sequence[str], problems: Problems) -> None:
         """Note what is missing: each column where there is one choice, else the choices."""
-        remedy = f"Set {self.settings} in [data] of the task file to columns that the file has."
+        remedy = f"Set {self.settings}{self.place} to columns that the file has."
         listed = ", ".join(repr(shorten(name)) for name in found[:20]) or "none"
         if len(self.choices) > 1 and not any(all(name in found for name in choice) for choice in self.choices):
             wanted = ", or ".join(" and ".join(map(repr, choice)) for choice in self.choices)

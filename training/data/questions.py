@@ -11,7 +11,7 @@ from contracts.errors import DataError
 from contracts.task import DataSpec
 from training.data.columns import Columns
 from training.data.extras import Extras
-from training.data.records import problems_of, read_records
+from training.data.records import problems_of, read_records, refuse_delimited
 from training.data.rows import Problems, Record, Row, kind_of, shorten, text_of
 from training.data.sources import check_distinct
 from training.data.squad import looks_like_squad, read_squad
@@ -102,6 +102,8 @@ def read_questions(source: str, data: DataSpec, *, split: str | None = None) -> 
         context_column=data.context_column,
         answers_column=data.answers_column,
     )
+    example = '{"question": "...", "context": "...", "answers": {"text": ["..."], "answer_start": [0]}}'
+    refuse_delimited(source, "answers", example)
     problems = problems_of(source, split)
     squad = Path(source).suffix.lower() == ".json" and not source.startswith("hf:") and looks_like_squad(Path(source))
     if squad:

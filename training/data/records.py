@@ -12,7 +12,8 @@ from training.data.json_rows import read_json
 from training.data.jsonl import read_jsonl
 from training.data.rows import Problems, Record
 
-SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".json")
+DELIMITED = (".csv", ".tsv")
+SUFFIXES = (*DELIMITED, ".jsonl", ".ndjson", ".parquet", ".json")
 
 
 def read_records(source: str, split: str | None, columns: Columns, problems: Problems) -> Iterator[Record]:
@@ -27,7 +28,7 @@ def read_records(source: str, split: str | None, columns: Columns, problems: Pro
         return read_hub(source, split, columns, problems)
     path = Path(source)
     suffix = path.suffix.lower()
-    if suffix in (".csv", ".tsv"):
+    if suffix in DELIMITED:
         return read_delimited(path, columns, problems)
     if suffix in (".jsonl", ".ndjson"):
         return read_jsonl(path, columns, problems)
@@ -51,6 +52,18 @@ def unknown_suffix(source: str, known: tuple[str, ...]) -> DataError:
         f"expected a file whose name ends in {', '.join(known)}, found {path.suffix.lower() or 'no suffix'!r}.",
         "Convert it or rename it.",
     )
+
+
+def refuse_delimited(source: str, what: str, example: str) -> None:
+    """Raises DataError for CSV and TSV, whose fields are texts, where a row holds lists; `example` is such a row."""
+    suffix = Path(source).suffix.lower()
+    if suffix in DELIMITED and not source.startswith("hf:"):
+        raise DataError(
+            source,
+            None,
+            f"expected a file with {what} in each row, such as JSONL; found {suffix!r}, whose fields hold no lists.",
+            f"Write one JSON object a line: {example}",
+        )
 
 
 def problems_of(source: str, split: str | None) -> Problems:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from contracts.errors import DataError
 from training.data.columns import Columns
@@ -25,17 +25,26 @@ class UsableRows:
 
 
 def read_rows(
-    source: str, *, text_column: str, label_column: str, extras: Extras = NO_EXTRAS, split: str | None = None
+    source: str,
+    *,
+    text_column: str,
+    label_column: str,
+    extras: Extras = NO_EXTRAS,
+    split: str | None = None,
+    by_option: bool = False,
 ) -> list[Row]:
     """All rows of a CSV, TSV, JSON, JSON Lines or Parquet file, or of `hf:NAME[:CONFIGURATION][@SPLIT]`, in order.
 
     `split` is for `hf:` alone. Texts and labels come back as they stand, numbers as labels as strings;
-    the columns of `extras` must be there.
+    the columns of `extras` must be there. `by_option`: the columns are named by options, not by a task file.
     Raises DataError naming file, line, what was expected and found, and the remedy; up to five problems at once.
     """
     check_distinct(source, text_column=text_column, label_column=label_column)
     problems = problems_of(source, split)
-    rows = list(_rows(source, split, text_column, label_column, extras, problems))
+    columns = Columns(choices=((text_column, label_column),), required=extras.columns)
+    if by_option:
+        columns = replace(columns, settings="`--text-column` and `--label-column`", place="")
+    rows = list(_rows(source, split, columns, extras, problems))
     problems.raise_if_any()
     if not rows:
         raise DataError(source, None, "expected labelled texts, found no rows.", "Export the data again.")
@@ -49,15 +58,17 @@ def read_usable_rows(source: str, *, text_column: str, label_column: str) -> Usa
     Raises DataError for a source that cannot be read at all.
     """
     problems = Problems(source)
-    rows = list(_rows(source, None, text_column, label_column, NO_EXTRAS, problems))
+    rows = list(_rows(source, None, Columns(choices=((text_column, label_column),)), NO_EXTRAS, problems))
     warnings = (f"Unusable, so left out: {problems.error()}",) if problems.total else ()
     return UsableRows(rows, warnings)
 
 
-def read_texts(source: str, *, text_column: str) -> list[str]:
+def read_texts(source: str, *, text_column: str, by_option: bool = False) -> list[str]:
     """The texts alone, of a file that need not have labels; otherwise as `read_rows`."""
     problems = Problems(source)
     columns = Columns(choices=((text_column,),), settings="`text_column`")
+    if by_option:
+        columns = replace(columns, settings="`--text-column`", place="")
     texts = [
         text
         for record in read_records(source, None, columns, problems)
@@ -83,15 +94,8 @@ def check_distinct(source: str, **columns: str) -> None:
                 )
 
 
-def _rows(
-    source: str,
-    split: str | None,
-    text_column: str,
-    label_column: str,
-    extras: Extras,
-    problems: Problems,
-) -> Iterator[Row]:
-    columns = Columns(choices=((text_column, label_column),), required=extras.columns)
+def _rows(source: str, split: str | None, columns: Columns, extras: Extras, problems: Problems) -> Iterator[Row]:
+    text_column, label_column = columns.choices[0]
     for record in read_records(source, split, columns, problems):
         text = text_of(record, text_column, problems)
         label = label_of(record.line, record.values[label_column], problems)

@@ -16,7 +16,7 @@ from training.data.columns import Columns
 from training.data.conll import SUFFIXES as CONLL_SUFFIXES
 from training.data.conll import read_conll
 from training.data.extras import Extras
-from training.data.records import problems_of, read_records
+from training.data.records import problems_of, read_records, refuse_delimited
 from training.data.rows import Problems, Record, Row, is_telling, kind_of, label_of, shorten, text_of
 from training.data.spans import read_spans
 
@@ -84,6 +84,8 @@ def read_tagged(source: str, data: DataSpec, *, split: str | None = None) -> lis
     text, spans outside of it, that overlap, that begin or end with white space, or whose own `text` differs; entity
     types that the prediction log could not tell from several or from none.
     """
+    example = '{"text": "...", "entities": [{"start": 0, "end": 4, "label": "..."}]}'
+    refuse_delimited(source, "tags or spans", example)
     problems = problems_of(source, split)
     if Path(source).suffix.lower() in CONLL_SUFFIXES and not source.startswith("hf:"):
         Extras.of(data).check_none(source, "a CoNLL file")

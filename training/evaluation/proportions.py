@@ -9,7 +9,7 @@ from statistics import NormalDist
 
 @dataclass(frozen=True)
 class Interval:
-    """95 of 100 test sets like this one would give a figure within it."""
+    """Of 100 test sets like this one, about 95 give an interval that holds the true figure."""
 
     low: float
     high: float

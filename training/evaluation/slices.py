@@ -69,8 +69,9 @@ def warn_of(slices: Sequence[Slice]) -> list[str]:
 def by_length(lengths: Integers, max_tokens: int) -> dict[str, list[str]]:
     """Thirds of the [n] lengths in tokens, and whether the model saw the whole text."""
     low, high = (int(value) for value in np.quantile(lengths, [1 / 3, 2 / 3], method="lower"))
+    middle = f"{low + 1} to {high} tokens" if high > low + 1 else f"{high} tokens"
     named = [
-        f"up to {low} tokens" if length <= low else f"up to {high} tokens" if length <= high else f"over {high} tokens"
+        f"up to {low} tokens" if length <= low else middle if length <= high else f"over {high} tokens"
         for length in lengths.tolist()
     ]
     seen = [f"the first {max_tokens} tokens" if length > max_tokens else "all" for length in lengths.tolist()]

@@ -63,7 +63,7 @@ class TokenClassification(TaskKind):
     gated: ClassVar[tuple[str, ...]] = ("f1", "macro_f1")
     rivals: ClassVar[tuple[Figure, ...]] = (
         Figure("Never an entity", "majority_f1"),
-        Figure("each word's usual tag", "lexicon_f1"),
+        Figure("Each word's usual tag", "lexicon_f1"),
     )
 
     def build(self, base: BaseModel, dataset: Dataset, spec: TaskSpec) -> TokenClassifier:

@@ -45,7 +45,7 @@ def intervals_section(estimates: Mapping[str, Estimate], *, wide: bool = False) 
         (text_cell(name), share_cell(one.value), number_cell(_range(one.interval.low, one.interval.high)))
         for name, one in estimates.items()
     )
-    note = "95 of 100 test sets drawn like this one would give a figure in the interval (bootstrap, 1000 resamples)."
+    note = "Of 100 test sets like this one, about 95 give an interval that holds the true figure (1000 resamples)."
     return Section("How sure these figures are", (Table(("", "Found#", "95 % interval#"), rows, note),), wide=wide)
 
 

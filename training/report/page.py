@@ -43,7 +43,7 @@ def report_html(story: Story) -> str:
         title=manifest.task,
         subtitle=_subtitle(story, kind),
         tiles=_tiles(kind, manifest.metrics),
-        warnings=cautions_of(story),
+        warnings=cautions_of(story, kind),
         sections=_sections(story, kind),
     )
 

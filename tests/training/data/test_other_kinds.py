@@ -43,6 +43,12 @@ def squad(*questions: dict[str, object], indent: int | None = None) -> str:
 
 
 class TestQuestions:
+    @pytest.mark.parametrize("name", ["a.csv", "a.TSV"])
+    def test_a_form_that_holds_no_lists_is_refused_whatever_its_columns(self, write: Write, name: str) -> None:
+        path = write(name, "question,context,answers\nWhere?,In Rome.,Rome\n")
+        with pytest.raises(DataError, match=r"such as JSONL; found .* Write one JSON object a line: .*answer_start"):
+            read_questions(str(path), spec(path))
+
     def test_rows_of_squads_form(self, write: Write) -> None:
         none = question(id="q2", answers={"text": [], "answer_start": []})
         twice = question(id="q3", answers={"text": ["Rome", "Rome", "Rome"], "answer_start": [17, 17, 32]})

@@ -36,6 +36,12 @@ def refused(path: Path, **settings: object) -> DataError:
 
 
 class TestForms:
+    @pytest.mark.parametrize("name", ["a.csv", "a.TSV"])
+    def test_a_form_that_holds_no_lists_is_refused_whatever_its_columns(self, write: Write, name: str) -> None:
+        error = str(refused(write(name, "tokens,ner_tags\nAnn left,B-per O\n")))
+        assert "such as JSONL; found" in error
+        assert 'Write one JSON object a line: {"text"' in error
+
     @pytest.mark.parametrize(
         ("name", "content"),
         [

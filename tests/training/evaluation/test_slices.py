@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -49,5 +51,17 @@ def test_rare_values_are_taken_together() -> None:
 
 def test_lengths_are_thirds_and_what_is_cut() -> None:
     found = by_length(np.array([3, 4, 5, 6, 7, 8, 9, 40, 50]), 16)
-    assert [found["length"].count(value) for value in dict.fromkeys(found["length"])] == [3, 3, 3]
+    assert Counter(found["length"]) == {"up to 5 tokens": 3, "6 to 8 tokens": 3, "over 8 tokens": 3}
     assert found["part that is read"] == ["all"] * 7 + ["the first 16 tokens"] * 2
+
+
+@pytest.mark.parametrize(
+    ("lengths", "named"),
+    [
+        ([3, 3, 4, 4, 5, 5], ["up to 3 tokens", "4 tokens", "over 4 tokens"]),
+        ([3, 3, 3, 3, 3, 5], ["up to 3 tokens", "over 3 tokens"]),
+        ([3, 3, 3], ["up to 3 tokens"]),
+    ],
+)
+def test_no_length_is_in_two_thirds_by_name(lengths: list[int], named: list[str]) -> None:
+    assert list(dict.fromkeys(by_length(np.array(lengths), 16)["length"])) == named

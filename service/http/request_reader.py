@@ -161,6 +161,8 @@ class RequestReader:
         scope["extensions"] = {"perennial.whole_body": exchange.whole_body}
         self.coming = exchange
         self._upgrading = method != "CONNECT" and self._parser.should_upgrade()
+        if not self._upgrading:
+            self._headers = []  # what comes behind the body is none of the head (RFC 9110, section 6.5.1)
         self._line.asked(exchange)
 
     def on_body(self, part: bytes) -> None:

@@ -55,6 +55,8 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     if path == "/slow":
         await asyncio.sleep(0.5)
     body = await read_body(scope, receive, 10**9)
+    if path == "/headers":
+        body = b"" if any(name == b"x-late" for name, _ in scope["headers"]) else body
     await send_answer(send, 200, b"%b %d" % (path.encode(), len(body)), b"text/plain", [])
 
 
@@ -127,6 +129,14 @@ def test_long_bodies_among_short_requests_come_whole(told: Callable[[bytes], byt
         *(b"/p %d" % size for size in sizes),
         b"/c 0",
     ]
+
+
+@pytest.mark.parametrize("wish", [b"", b"connection: upgrade\r\nupgrade: h2c\r\n"])
+def test_what_comes_behind_a_body_is_no_header(told: Callable[[bytes], bytes], wish: bytes) -> None:
+    head = b"POST /headers HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n" + wish
+    found = told(head + b"\r\n3\r\nabc\r\n0\r\nx-late: 1\r\n\r\n" + get(b"/next", CLOSE))
+    assert b"/headers 3" in found
+    assert found.endswith(b"/next 0")
 
 
 def test_nonsense_behind_a_request_does_not_cost_its_answer(told: Callable[[bytes], bytes]) -> None:

@@ -8,7 +8,7 @@ export DO_NOT_TRACK := 1
 export BENTOML_DO_NOT_TRACK := True
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help setup demo test check check-all bench bench-drift bench-sample bench-banking77 bench-clinc150 bench-serving bench-few-labels bench-recipes serve constraints clean
+.PHONY: help setup demo test check check-all bench bench-drift bench-sample bench-banking77 bench-clinc150 bench-serving bench-training bench-few-labels bench-recipes serve constraints clean
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18

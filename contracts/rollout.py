@@ -7,12 +7,12 @@ from typing import Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from contracts.errors import RolloutError
+from contracts.errors import PerennialError, RolloutError
 from contracts.files import locked, sha256_file, write_atomic
 from contracts.home import Home
 from contracts.problems import describe_problems
-from contracts.release import MANIFEST_FILE
-from contracts.release_store import list_versions, verify_release
+from contracts.release import MANIFEST_FILE, Manifest
+from contracts.release_store import list_versions, read_manifest, verify_release
 from contracts.rollout_history import RolloutChange, gone_back_to, newest
 from contracts.schema import TASK_NAME, VERSION, Contract
 
@@ -229,7 +229,7 @@ def _try(
 ) -> Rollout:
     if not 0 < share <= 1:
         raise RolloutError(f"Task {task}: expected a share above 0 and at most 1 for the {role}, found {share:g}.")
-    verify_release(home, task, version)
+    manifest = verify_release(home, task, version)
     with locked(home.releases(task) / ".rollout.lock"):
         current = _read_serving(home, task)
         if version == current.stable:
@@ -237,6 +237,7 @@ def _try(
                 f"Task {task}: release {version} is the stable one; expected another one as {role}. "
                 f"Published: {', '.join(list_versions(home, task))}."
             )
+        _check_alike(home, current, manifest, role)
         update: dict[str, object] = {role: version, f"{role}_share": share}
         if role == "canary" and current.shadow == version:
             update |= _WITHOUT["shadow"]
@@ -256,6 +257,27 @@ def _try(
             reason=reason,
         )
         return _write(home, task, current, (note,), update)
+
+
+def _check_alike(home: Home, current: Rollout, tried: Manifest, role: Trial) -> None:
+    """Raises RolloutError for a trial of another kind: callers of one task would get answers of two forms.
+
+    Of a stable release that cannot be read nothing is known, and the trial may be what is to replace it.
+    """
+    try:
+        stable = read_manifest(home, current.task, current.stable)
+    except PerennialError:
+        return
+    if _kind_of(stable) != _kind_of(tried):
+        raise RolloutError(
+            f"Task {current.task}: release {tried.version} is for {_kind_of(tried)}, the stable release "
+            f"{stable.version} for {_kind_of(stable)}; expected one of the same kind as {role}. Promote it, or train "
+            "it as a task of its own."
+        )
+
+
+def _kind_of(manifest: Manifest) -> str:
+    return manifest.kind if manifest.thresholds is None else f"{manifest.kind} with several labels a text"
 
 
 def _end_notes(ended: Iterable[str | None], *, by: str, reason: str, now: float) -> tuple[RolloutChange, ...]:

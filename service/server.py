@@ -10,8 +10,10 @@ import os
 import resource
 import signal
 import socket
+import sys
+import threading
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from types import FrameType
 
 import uvicorn
@@ -35,6 +37,7 @@ _BACKLOG = 2048
 _MOST_FILES = 65_536
 _OTHER_FILES = 264  # sessions, logs, and callers who are told that there are too many
 _GC_OBJECTS = 50_000
+_NATIVE = ("releases", "lane-")  # threads that are mostly in onnxruntime or tokenizers
 
 
 def serve(settings: ServiceSettings) -> int:
@@ -60,7 +63,7 @@ def serve(settings: ServiceSettings) -> int:
             server.beside = watchdog.beat
             started = run_server(server, listening)
     logger.info("Stopped.")
-    return 0 if started else 1
+    return ended(0 if started else 1)
 
 
 def _check_access(settings: ServiceSettings) -> None:
@@ -138,6 +141,22 @@ def run_server(server: uvicorn.Server, listening: socket.socket) -> bool:
     with _stopped_by_signals(server):
         server.run(sockets=[listening])
     return server.started
+
+
+def ended(code: int) -> int:
+    """The exit code of a server that has stopped; where a load or a run is left behind, the process ends here and now.
+
+    Python's own end takes its threads out of native code in the midst of it, at which C++ aborts the whole process.
+    """
+    left = [thread.name for thread in threading.enumerate() if thread.daemon and thread.name.startswith(_NATIVE)]
+    if left:
+        logger.warning("What was under way is left behind: %s.", ", ".join(left))
+        logging.shutdown()
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(code)
+    return code
 
 
 def _listen(settings: ServiceSettings) -> socket.socket:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from contracts.console_log import log_plainly
 from service.heartbeat import beat, beat_seconds, wait_for_end
 from service.metrics import MULTIPROCESS_VARIABLE, ServiceMetrics
-from service.server import make_server, run_server
+from service.server import ended, make_server, run_server
 from service.serving import Serving
 from service.settings import ServiceSettings
 
@@ -34,7 +34,7 @@ def main(listening: socket.socket, channel: socket.socket, keys: str, number: in
         server.should_exit = True
 
     threading.Thread(target=follow_parent, name="lifeline", daemon=True).start()
-    return 0 if run_server(server, listening) else 1
+    return ended(0 if run_server(server, listening) else 1)
 
 
 def _content(descriptor: int) -> str:

@@ -59,9 +59,17 @@ def thrown_away() -> Iterator[Path]:
 
 def _remove_abandoned(parent: Path, before: float) -> None:
     for folder in parent.iterdir():
-        if folder.is_dir() and not is_locked(_lock_of(folder)) and folder.stat().st_mtime < before:
+        if folder.is_dir() and not is_locked(_lock_of(folder)) and _last_change(folder, before) < before:
             shutil.rmtree(folder, ignore_errors=True)
             _lock_of(folder).unlink(missing_ok=True)
+
+
+def _last_change(folder: Path, otherwise: float) -> float:
+    """In seconds since the epoch, `otherwise` where another training has ended meanwhile and removed it."""
+    try:
+        return folder.stat().st_mtime
+    except FileNotFoundError:
+        return otherwise
 
 
 def _lock_of(folder: Path) -> Path:

@@ -104,14 +104,8 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._unreadable or (self._stopping and not self._exchanges):
             self._parting.came(len(data))
-            return
-        try:
-            self._reader.feed(data)
-        except httptools.HttpParserError:
-            self._meet_nonsense()
-            return
-        if self._reader.beyond > MAX_HEAD_BYTES:
-            self._check_size()
+        else:
+            self._read(data)
 
     def eof_received(self) -> bool:
         """The other side sends no more. What it asked for whole is answered, if that can be done soon."""
@@ -124,6 +118,11 @@ class Connection(asyncio.Protocol):
         return True
 
     # The reader's side.
+
+    @property
+    def reads_on(self) -> bool:
+        """Whether more is to be parsed now."""
+        return not (self._paused or self._unreadable)
 
     def begun(self) -> None:
         """A request's first byte."""
@@ -234,7 +233,19 @@ class Connection(asyncio.Protocol):
     def _resume(self) -> None:
         if self._paused:
             self._paused = False
-            self._transport.resume_reading()
+            # What had come before is read first, and may be more than enough again.
+            self._read(b"")
+            if not self._paused:
+                self._transport.resume_reading()
+
+    def _read(self, data: bytes) -> None:
+        try:
+            self._reader.feed(data)
+        except httptools.HttpParserError:
+            self._meet_nonsense()
+            return
+        if self._reader.beyond > MAX_HEAD_BYTES:
+            self._check_size()
 
     def _start(self, exchange: Exchange) -> None:
         task = self._loop.create_task(exchange.run(self._app if exchange.addressed else self.misaddressed))

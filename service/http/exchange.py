@@ -151,7 +151,7 @@ class Exchange:
         self._expects_continue = False
         while not (self.disconnected or self.answered):
             if self._parts or (self.whole and not self._end_told):
-                return {"type": "http.request", "body": self._take(), "more_body": not self.whole}
+                return {"type": "http.request", "body": self._take(), "more_body": not self._end_told}
             await self._wait()
         return {"type": "http.disconnect"}
 
@@ -169,10 +169,10 @@ class Exchange:
 
     def _take(self) -> bytes:
         parts, self._parts = self._parts, []
-        if self.unread > HIGH_WATER:
-            self._line.taken()
-        self.unread = 0
+        unread, self.unread = self.unread, 0
         self._end_told = self.whole
+        if unread > HIGH_WATER:
+            self._line.taken()  # at which more may come at once
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     async def _wait(self) -> None:

@@ -13,12 +13,18 @@ from service.http.asgi import Headers
 from service.http.exchange import Exchange, Line
 
 _FRAMING = (b"content-length", b"transfer-encoding")
+# Parsed at a time: a read of 256 KiB may hold ten thousand requests, each of which takes fifty times its bytes.
+_PIECE = 4096
 # RFC 3986, section 3.2.2: a name or an address, and a port.
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]*|\[[0-9A-Za-z:.%_~-]+\])(?::[0-9]*)?")
 
 
 class Asked(Line, Protocol):
     """Who is told of what was read."""
+
+    @property
+    def reads_on(self) -> bool:
+        """Whether more is to be parsed now."""
 
     def begun(self) -> None:
         """A request's first byte."""
@@ -55,6 +61,7 @@ class RequestReader:
         self._line = line
         self._common = common  # of every scope
         self._parser = httptools.HttpRequestParser(self)
+        self._left = b""  # came, and is to be parsed once the line reads on
         self._url = b""
         self._headers: Headers = []
         self._hosts = 0  # headers that say where the request goes; more than one, too, for one that says nothing
@@ -62,8 +69,23 @@ class RequestReader:
         self._expects_continue = False
         self._upgrading = False  # from the end of a head that wishes for another protocol until its body is read
 
-    def feed(self, data: bytes) -> None:
-        """Raises httptools.HttpParserError for what is no HTTP."""
+    def feed(self, data: bytes = b"") -> None:
+        """Parse what came, or what is left of it, for as long as the line reads on.
+
+        Raises httptools.HttpParserError for what is no HTTP.
+        """
+        if self._left:
+            data, self._left = self._left + data, b""
+        if len(data) <= _PIECE:
+            self._parse(data)
+            return
+        at = 0
+        while at < len(data) and self._line.reads_on:
+            self._parse(data[at : at + _PIECE])
+            at += _PIECE
+        self._left = data[at:]
+
+    def _parse(self, data: bytes) -> None:
         if self.is_last:
             return
         before = self.requests
@@ -86,6 +108,7 @@ class RequestReader:
         """Nothing more will come. Without this, what was read would stay until the garbage collector's next turn."""
         del self._parser, self._line  # which both refer to this
         self.coming = None
+        self._left = b""
 
     def on_message_begin(self) -> None:
         self.in_head = True
@@ -138,6 +161,8 @@ class RequestReader:
         scope["extensions"] = {"perennial.whole_body": exchange.whole_body}
         self.coming = exchange
         self._upgrading = method != "CONNECT" and self._parser.should_upgrade()
+        if not self._upgrading:
+            self._headers = []  # what comes behind the body is none of the head (RFC 9110, section 6.5.1)
         self._line.asked(exchange)
 
     def on_body(self, part: bytes) -> None:

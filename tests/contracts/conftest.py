@@ -36,11 +36,11 @@ def manifest() -> Manifest:
 
 @pytest.fixture(scope="session")
 def publish_small() -> Callable[..., Manifest]:
-    def make(home: Home, task: str = "support") -> Manifest:
+    def make(home: Home, task: str = "support", **update: object) -> Manifest:
         with staging(home, task) as staged:
             for name in REQUIRED_FILES:
                 (staged / name).write_bytes(f"content of {name}\n".encode() * 10)
-            return publish(home, staged, a_manifest(task))
+            return publish(home, staged, a_manifest(task).model_copy(update=update))
 
     return make
 

@@ -223,3 +223,20 @@ def test_trials_that_make_no_sense_are_told(
 def test_a_canary_goes_with_a_share(canary: str | None, share: float) -> None:
     with pytest.raises(ValueError, match="canary"):
         Rollout(task="support", generation=1, stable="0001", canary=canary, canary_share=share)
+
+
+@pytest.mark.parametrize("role", ["canary", "shadow"])
+def test_a_release_of_another_kind_is_not_tried_beside_the_stable_one(
+    home: Home, publish_small: PublishSmall, up: Callable[..., Rollout], role: str, request: pytest.FixtureRequest
+) -> None:
+    trial = request.getfixturevalue(role)
+    up(home, publish_small(home).version)
+    several = publish_small(home, thresholds=(0.5, 0.5))
+    with pytest.raises(RolloutError, match="is for classification with several labels a text, the stable release 0001"):
+        trial(home, several.version)
+    vectors = publish_small(home, kind="similarity")
+    with pytest.raises(RolloutError, match=r"is for similarity.*expected one of the same kind"):
+        trial(home, vectors.version)
+    # What is wrong with the stable release must not keep its successor out.
+    (home.release("support", "0001") / "manifest.json").write_bytes(b"{")
+    assert trials(trial(home, several.version)) == ((several.version, None) if role == "canary" else (None, "0002"))

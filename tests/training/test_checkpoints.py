@@ -12,7 +12,9 @@ from threading import Event
 import pytest
 from rich.console import Console
 
+from contracts.files import is_locked
 from contracts.home import Home
+from training import checkpoints
 from training.checkpoints import kept_until_published
 from training.progress import Progress
 
@@ -88,3 +90,19 @@ def test_what_nobody_came_back_to_is_removed_after_a_week(home: Home, progress: 
         os.utime(folder, (time.time() - days * DAY,) * 2)
     with kept_until_published(home, "support", "key", progress):
         assert names(home) == ["key", "key.lock", "young", "young.lock"]
+
+
+def test_a_folder_that_goes_while_it_is_looked_at_disturbs_nobody(
+    home: Home, progress: Progress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = home.training("support") / "other"
+    other.mkdir(parents=True)
+
+    def ends_just_now(lock: Path) -> bool:
+        if lock.name == "other.lock":
+            other.rmdir()
+        return is_locked(lock)
+
+    monkeypatch.setattr(checkpoints, "is_locked", ends_just_now)
+    with kept_until_published(home, "support", "key", progress):
+        assert names(home) == ["key", "key.lock"]

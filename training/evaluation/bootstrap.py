@@ -73,10 +73,14 @@ def macro_f1_estimate(predicted: Bools, wanted: Bools, *, seed: int, resamples: 
 
 
 def f1_estimate(counts: Floats, *, seed: int, resamples: int = RESAMPLES) -> Estimate:
-    """F1 of all answers together, from [n, 3] right answers, answers and true ones of each row, n >= 1."""
-    return _estimate(
-        _f1_of(counts.sum(axis=0)), _resampled(len(counts), lambda c: _f1(c, counts), seed, resamples), 0.0
-    )
+    """F1 of all answers together, from [n, 3] right answers, answers and true ones of each row, n >= 1.
+
+    Where every row is whole, or none has anything right, resamples cannot differ: Wilson's interval of the rows.
+    """
+    value = _f1_of(counts.sum(axis=0))
+    if value in (0.0, 1.0):
+        return Estimate(value, wilson(value * len(counts), len(counts)))
+    return _estimate(value, _resampled(len(counts), lambda c: _f1(c, counts), seed, resamples), 0.0)
 
 
 def f1_gain(counts: Floats, other: Floats, *, seed: int, resamples: int = RESAMPLES) -> Estimate:

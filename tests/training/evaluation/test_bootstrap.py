@@ -12,6 +12,7 @@ from training.evaluation.bootstrap import (
     accuracy_estimate,
     correlation_estimate,
     correlation_gain,
+    f1_estimate,
     indicators,
     macro_f1_estimate,
     mean_estimate,
@@ -54,6 +55,16 @@ def test_macro_f1_is_over_the_labels_that_occur(pairs: list[tuple[int, int]]) ->
     expected = f1_score(truth, predicted, labels=sorted(set(truth.tolist())), average="macro", zero_division=0)
     assert found.value == pytest.approx(expected, abs=1e-6)
     assert 0.0 <= found.interval.low <= found.interval.high <= 1.0
+
+
+@pytest.mark.parametrize(("row", "value"), [((2, 2, 2), 1.0), ((0, 2, 1), 0.0), ((0, 0, 0), 0.0)])
+def test_a_few_rows_that_are_all_right_or_all_wrong_prove_little(row: tuple[int, int, int], value: float) -> None:
+    few, many = (f1_estimate(np.array([row] * rows, dtype=np.float32), seed=1) for rows in (3, 300))
+    assert few.value == many.value == value
+    widths = [one.interval.high - one.interval.low for one in (few, many)]
+    assert widths[0] > 0.5
+    assert 0 < widths[1] < 0.02
+    assert few.interval.low <= value <= few.interval.high
 
 
 def test_many_labels_with_few_rows_do_not_push_the_interval_off_its_figure() -> None:

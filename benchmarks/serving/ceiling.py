@@ -22,6 +22,7 @@ import numpy.typing as npt
 import onnxruntime
 from tokenizers import Tokenizer
 
+from contracts.onnx_sessions import SLOW_FUSIONS
 from contracts.release import MANIFEST_FILE, MODEL_FILE, TOKENIZER_FILE
 
 _runtime: Any = onnxruntime  # its type information does not say what the package exports
@@ -70,7 +71,9 @@ def _session(model: Path, threads: int, *, spinning: bool) -> Any:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
-    return _runtime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    return _runtime.InferenceSession(
+        str(model), options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOW_FUSIONS
+    )
 
 
 def _feed(rows: Sequence[list[int]], types: bool) -> Feed:

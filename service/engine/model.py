@@ -17,6 +17,7 @@ from tokenizers import Tokenizer
 
 from contracts.errors import ReleaseCorruptError
 from contracts.home import Home
+from contracts.onnx_sessions import SLOW_FUSIONS
 from contracts.reference import Reference, load_reference
 from contracts.release import MODEL_FILE, REFERENCE_FILE, TOKENIZER_FILE, Manifest
 from contracts.release_store import verify_release
@@ -266,4 +267,6 @@ def _session(path: Path, threads: int) -> Any:
     # A thread that spins while it waits for work takes the core that answers HTTP.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
-    return _runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return _runtime.InferenceSession(
+        str(path), options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOW_FUSIONS
+    )

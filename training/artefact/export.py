@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import onnx
 import torch
 from optimum.exporters.onnx.convert import export
 from optimum.exporters.tasks import TasksManager
@@ -15,6 +16,7 @@ from optimum.utils import logging as optimum_logging
 
 from contracts.errors import TrainingError
 from training.artefact.onnx_artefact import Artefact
+from training.artefact.static_shapes import write_known_shapes
 from training.learning.network import Network
 from training.learning.objective import pad_batch
 
@@ -37,6 +39,7 @@ def export_onnx(model: Network, path: Path) -> None:
             # Tracing warns of every Python branch; that they hold is what `check_agreement` finds out.
             warnings.simplefilter("ignore")
             export(model.eval(), described(model.config, task="text-classification"), path, opset=OPSET)
+        onnx.save(write_known_shapes(onnx.load(path)), path)
     finally:
         optimum_logging.set_verbosity(verbosity)
 

@@ -13,6 +13,7 @@ import onnxruntime
 from tokenizers import Tokenizer
 
 from contracts.lemmas import lemmatizer_of
+from contracts.onnx_sessions import SLOW_FUSIONS
 from contracts.question_windows import padded_types
 from contracts.reference import Floats, Integers
 from contracts.release import MODEL_FILE, TOKENIZER_FILE
@@ -86,7 +87,9 @@ class Artefact:
         # A thread that spins while it waits takes the core of a service that answers on the same machine.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
-        self.session = _runtime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        self.session = _runtime.InferenceSession(
+            str(model), options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOW_FUSIONS
+        )
         self.tokenizer = Tokenizer.from_file(str(tokenizer))
         self.max_tokens = max_tokens
         self._inputs = {entry.name for entry in self.session.get_inputs()}

@@ -64,12 +64,15 @@ def quantize(source: Path, target: Path, config: PretrainedConfig, scheme: str) 
 
 
 def products_of_activations(graph: onnx.GraphProto) -> list[str]:
-    """Names of the matrix products of which neither side is known before a text comes."""
-    known = {initializer.name for initializer in graph.initializer}
+    """Names of the matrix products of which neither side is weights, be it under another name.
+
+    What is made of weights in some other way (the waves of rotary positions) is none: too fine for eight bits.
+    """
+    weights = {initializer.name for initializer in graph.initializer}
     names: list[str] = []
     for node in graph.node:  # in an order in which whatever is read was written before
-        if all(name in known for name in node.input if name):
-            known.update(node.output)
-        elif node.op_type == "MatMul" and known.isdisjoint(node.input):
+        if node.op_type in ("Identity", "Transpose") and node.input[0] in weights:
+            weights.update(node.output)
+        elif node.op_type == "MatMul" and weights.isdisjoint(node.input):
             names.append(node.name)
     return names

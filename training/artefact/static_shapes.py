@@ -1,0 +1,143 @@
+"""Sizes that are known before a text comes, written into the graph: a run then works out hardly any.
+
+Exporters trace how torch code asks for sizes, so that every layer finds out anew how many heads it has and how long the
+texts are: dozens of nodes whose work is nothing, and which each cost some microseconds to start.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import numpy_helper
+from onnxruntime.tools.symbolic_shape_infer import SymbolicShapeInference
+
+logger = logging.getLogger(__name__)
+
+_Integers = npt.NDArray[np.int64]
+_Size = int | str  # known, or the name of an axis whose size is not
+_Shapes = dict[str, list[_Size]]  # of values, by name
+
+
+def write_known_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The graph with constants in the place of what follows from its fixed sizes, and without what nobody reads then.
+
+    It computes the same. Where sizes cannot be inferred, it is the graph as it was.
+    """
+    try:
+        shapes = _shapes(SymbolicShapeInference.infer_shapes(model, auto_merge=True).graph)
+    except Exception:
+        # Any, and a bare one where an operator or a shape is new to it: such a graph works its sizes out as before.
+        logger.debug("The sizes in the graph cannot be inferred.", exc_info=True)
+        return model
+    found = onnx.ModelProto()
+    found.CopyFrom(model)
+    _write_reshapes(found.graph, shapes)
+    _write_sizes(found.graph, shapes)
+    _drop_unread(found.graph)
+    return found
+
+
+def _shapes(graph: onnx.GraphProto) -> _Shapes:
+    return {
+        value.name: [
+            axis.dim_value if axis.HasField("dim_value") else axis.dim_param
+            for axis in value.type.tensor_type.shape.dim
+        ]
+        for value in (*graph.input, *graph.value_info, *graph.output)
+        if value.type.tensor_type.HasField("shape")
+    }
+
+
+def _write_reshapes(graph: onnx.GraphProto, shapes: _Shapes) -> None:
+    for node in graph.node:
+        if node.op_type == "Reshape" and node.input[0] in shapes and node.output[0] in shapes:
+            target = _target(shapes[node.input[0]], shapes[node.output[0]])
+            if target is not None:
+                node.input[1] = f"{node.output[0]}_shape"
+                graph.initializer.append(numpy_helper.from_array(np.array(target, dtype=np.int64), node.input[1]))
+
+
+def _target(before: Sequence[_Size], after: Sequence[_Size]) -> list[int] | None:
+    """What to tell a Reshape: 0 for an axis that is as before, -1 for the one that takes the rest; None for several."""
+    if 0 in after:
+        return None
+    sizes = [
+        size if isinstance(size, int) else 0 if size and before[at : at + 1] == [size] else -1
+        for at, size in enumerate(after)
+    ]
+    return sizes if sizes.count(-1) <= 1 else None
+
+
+def _write_sizes(graph: onnx.GraphProto, shapes: _Shapes) -> None:
+    """What is picked out of the shape of a value, where that much of it is known."""
+    constants = _constants(graph)
+    whole = {
+        node.output[0]: shapes[node.input[0]]
+        for node in graph.node
+        if node.op_type == "Shape" and not node.attribute and node.input[0] in shapes
+    }
+    kept: list[onnx.NodeProto] = []
+    for node in graph.node:
+        picked = _picked(node, whole[node.input[0]], constants) if node.input and node.input[0] in whole else None
+        if picked is None:
+            kept.append(node)
+        else:
+            graph.initializer.append(numpy_helper.from_array(picked, node.output[0]))
+    del graph.node[:]
+    graph.node.extend(kept)
+
+
+def _constants(graph: onnx.GraphProto) -> dict[str, _Integers]:
+    """Whole numbers that stand in the graph."""
+    written = {one.name: one for one in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "Constant" and node.attribute[0].name == "value":
+            written[node.output[0]] = node.attribute[0].t
+    return {
+        name: numpy_helper.to_array(one) for name, one in written.items() if one.data_type == onnx.TensorProto.INT64
+    }
+
+
+def _picked(node: onnx.NodeProto, sizes: Sequence[_Size], constants: Mapping[str, _Integers]) -> _Integers | None:
+    """What a Gather or Slice takes of a shape; None where that cannot be told yet."""
+    if node.op_type not in ("Gather", "Slice") or not all(name in constants for name in node.input[1:]):
+        return None
+    arguments = [constants[name] for name in node.input[1:]]
+    places = np.arange(len(sizes))
+    if node.op_type == "Gather":
+        places = places[arguments[0]]
+    else:
+        start, end = arguments[0].item(), arguments[1].item()  # the only axis is the third
+        places = places[start : end : arguments[3].item() if len(arguments) > 3 else 1]
+    chosen = [sizes[place] for place in places.ravel().tolist()]
+    known = [size for size in chosen if isinstance(size, int)]
+    return np.array(known, dtype=np.int64).reshape(places.shape) if len(known) == len(chosen) else None
+
+
+def _drop_unread(graph: onnx.GraphProto) -> None:
+    """Nodes whose outputs nothing reads, and constants."""
+    read = {value.name for value in graph.output}
+    kept: list[onnx.NodeProto] = []
+    for node in reversed(graph.node):
+        if not read.isdisjoint(node.output):
+            read.update(_read_by(node))
+            kept.append(node)
+    del graph.node[:]
+    graph.node.extend(reversed(kept))
+    constants = [one for one in graph.initializer if one.name in read]
+    del graph.initializer[:]
+    graph.initializer.extend(constants)
+
+
+def _read_by(node: onnx.NodeProto) -> Iterator[str]:
+    """Also by the graphs inside it."""
+    yield from node.input
+    for attribute in node.attribute:
+        for graph in (attribute.g, *attribute.graphs):
+            yield from (value.name for value in graph.output)
+            for inner in graph.node:
+                yield from _read_by(inner)

@@ -24,6 +24,7 @@ _SWAP_AFTER = 4.0
 _SWAP_SECONDS = 10.0
 # How long the effect of a swap is looked for: loading takes part of it.
 _SWAP_WINDOW = 2.0
+_ASK_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -71,11 +72,12 @@ def swap(found: Running, corpus: Corpus, version: str, full: float) -> Swap:
     plan = replace(
         found.plan(corpus.short, _CONNECTIONS, _SWAP_SECONDS), rate=0.7 * full, warm_seconds=2.0, record=True
     )
-    with begun(plan) as process:
+    # One connection for all questions: to make each anew takes a good part of a core from the service.
+    with httpx.Client(base_url=f"http://127.0.0.1:{found.port}", timeout=5) as client, begun(plan) as process:
         time.sleep(plan.warm_seconds + _SWAP_AFTER)
         promoted = time.monotonic()
         promote(corpus.home, TASK, version, by="benchmark", reason="swap under load", now=time.time())
-        loaded = _wait_for(found, version)
+        loaded = _wait_for(client, version)
         result = finished(process, plan)
     during = _latencies(result, promoted, promoted + _SWAP_WINDOW)
     before = _latencies(result, promoted - _SWAP_AFTER, promoted)
@@ -88,12 +90,10 @@ def swap_ratio(swaps: Sequence[Swap]) -> float:
     return median(one.p99_during_ms / one.p99_before_ms for one in swaps)
 
 
-def _wait_for(found: Running, version: str) -> float:
-    url = f"http://127.0.0.1:{found.port}/v1/models/{TASK}"
-    while True:
-        if httpx.get(url, timeout=5).json()["version"] == version:
-            return time.monotonic()
-        time.sleep(0.02)
+def _wait_for(client: httpx.Client, version: str) -> float:
+    while client.get(f"/v1/models/{TASK}").json()["version"] != version:
+        time.sleep(_ASK_SECONDS)
+    return time.monotonic()
 
 
 def _latencies(result: LoadResult, start: float, end: float) -> list[float]:

@@ -71,9 +71,8 @@ class TextEncoder:
     def encode(self, texts: Sequence[str]) -> list[EncodedText]:
         """Tokenize; texts above max_tokens are cut, their closing special token kept."""
         read = texts if self._lemmatize is None else [self._lemmatize(text) for text in texts]
-        if len(texts) == 1:
-            return [self._encoded(texts[0], self._tokenizer.encode(read[0]), read[0])]
-        found = self._tokenizer.encode_batch(list(read))
+        # Without offsets, which nobody wants here.
+        found = self._tokenizer.encode_batch_fast(list(read))
         return [self._encoded(*one) for one in zip(texts, found, read, strict=True)]
 
     def encode_words(self, texts: Sequence[str]) -> list[EncodedText]:
@@ -104,5 +103,6 @@ class TextEncoder:
         pieces = max(0, length - self._specials)
         unknown = ids.count(self._unknown) / pieces if pieces else 0.0
         if length > self._max_tokens:
-            ids = self._cutter.encode(text if read is None else read).ids
+            (cut,) = self._cutter.encode_batch_fast([text if read is None else read])
+            ids = cut.ids
         return EncodedText(text, ids, length, min(unknown, 1.0), pieces / max(1, len(text.split())))

@@ -64,14 +64,14 @@ def quantize(source: Path, target: Path, config: PretrainedConfig, scheme: str) 
 
 
 def products_of_activations(graph: onnx.GraphProto) -> list[str]:
-    """Names of the matrix products of which neither side is weights, be it under another name.
+    """Names of the matrix products of which neither side is weights, be it turned round.
 
-    What is made of weights in some other way (the waves of rotary positions) is none: too fine for eight bits.
+    What is made of constants in another way (the waves of rotary positions) is none: too fine for eight bits.
     """
     weights = {initializer.name for initializer in graph.initializer}
     names: list[str] = []
     for node in graph.node:  # in an order in which whatever is read was written before
-        if node.op_type in ("Identity", "Transpose") and node.input[0] in weights:
+        if node.op_type == "Transpose" and node.input[0] in weights:
             weights.update(node.output)
         elif node.op_type == "MatMul" and weights.isdisjoint(node.input):
             names.append(node.name)

@@ -73,9 +73,7 @@ def test_every_architecture_exports_to_a_graph_that_agrees_with_torch(architectu
     left = [node for node in graph.node if node.op_type == "MatMul"]
     assert left, "products of activations are float"
     assert weights.isdisjoint(name for node in left for name in node.input), "and nothing else is"
-    # ALBERT's layers share their weights under other names, which the quantizer does not follow.
-    if architecture != "albert":
-        assert all(node.input[1] in weights for node in graph.node if node.op_type == "MatMulInteger")
+    assert all(node.input[1] in weights for node in graph.node if node.op_type == "MatMulInteger")
 
 
 def test_padding_and_the_order_of_texts_change_nothing(tmp_path: Path, load) -> None:

@@ -1,7 +1,8 @@
-"""Sizes that are known before a text comes, written into the graph: a run then works out hardly any.
+"""The same graph with fewer nodes: what is known before a text comes is written down, and nothing has two names.
 
 Exporters trace how torch code asks for sizes, so that every layer finds out anew how many heads it has and how long the
-texts are: dozens of nodes whose work is nothing, and which each cost some microseconds to start.
+texts are: dozens of nodes whose work is nothing, and which each cost some microseconds to start. Weights that layers
+share they give a name a layer, through which the quantizer does not look.
 """
 
 from __future__ import annotations
@@ -22,23 +23,35 @@ _Size = int | str  # known, or the name of an axis whose size is not
 _Shapes = dict[str, list[_Size]]  # of values, by name
 
 
-def write_known_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The graph with constants in the place of what follows from its fixed sizes, and without what nobody reads then.
+def simplify(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A model that computes the same, with constants in the place of what follows from the sizes that are fixed.
 
-    It computes the same. Where sizes cannot be inferred, it is the graph as it was.
+    Where sizes cannot be inferred, they stay as they were.
     """
+    found = onnx.ModelProto()
+    found.CopyFrom(model)
+    _drop_names(found.graph)
     try:
-        shapes = _shapes(SymbolicShapeInference.infer_shapes(model, auto_merge=True).graph)
+        shapes = _shapes(SymbolicShapeInference.infer_shapes(found, auto_merge=True).graph)
     except Exception:
         # Any, and a bare one where an operator or a shape is new to it: such a graph works its sizes out as before.
         logger.debug("The sizes in the graph cannot be inferred.", exc_info=True)
-        return model
-    found = onnx.ModelProto()
-    found.CopyFrom(model)
-    _write_reshapes(found.graph, shapes)
-    _write_sizes(found.graph, shapes)
+    else:
+        _write_reshapes(found.graph, shapes)
+        _write_sizes(found.graph, shapes)
     _drop_unread(found.graph)
     return found
+
+
+def _drop_names(graph: onnx.GraphProto) -> None:
+    """Constants are read by their first name."""
+    first: dict[str, str] = {}
+    constants = {one.name for one in graph.initializer}
+    for node in graph.node:
+        for place, name in enumerate(node.input):
+            node.input[place] = first.get(name, name)
+        if node.op_type == "Identity" and node.input[0] in constants:
+            first[node.output[0]] = node.input[0]
 
 
 def _shapes(graph: onnx.GraphProto) -> _Shapes:

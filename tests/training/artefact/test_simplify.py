@@ -1,4 +1,4 @@
-"""A graph with its known sizes written down computes what it did, with fewer nodes."""
+"""A simplified graph computes what it did, with fewer nodes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from contracts.onnx_sessions import SLOW_FUSIONS
-from training.artefact.static_shapes import write_known_shapes
+from training.artefact.simplify import simplify
 
 
 def integers(name: str, *values: int) -> onnx.TensorProto:
@@ -79,7 +79,7 @@ def operators(model: onnx.ModelProto) -> Counter[str]:
 @given(batch=st.integers(1, 5), tokens=st.integers(1, 7))
 def test_a_reshape_is_told_its_shape(shape: tuple[str, ...], target: list[int] | None, batch: int, tokens: int) -> None:
     before = as_torch_asks(*shape)
-    after = write_known_shapes(before)
+    after = simplify(before)
     x = np.arange(batch * tokens * 6, dtype=np.float32).reshape(batch, tokens, 6)
     np.testing.assert_array_equal(run(after, x), run(before, x))
     if target is None:
@@ -124,7 +124,7 @@ def sliced(*arguments: int) -> onnx.ModelProto:
     ],
 )
 def test_a_size_that_is_fixed_is_written_down(model: onnx.ModelProto, known: bool) -> None:
-    after = write_known_shapes(model)
+    after = simplify(model)
     x = np.arange(2 * 4 * 6, dtype=np.float32).reshape(2, 4, 6)
     np.testing.assert_array_equal(run(after, x), run(model, x))
     assert ("Shape" not in operators(after)) == known
@@ -144,11 +144,33 @@ def test_what_a_graph_inside_a_node_reads_stays() -> None:
     ]
     yes = numpy_helper.from_array(np.array(True), "yes")
     model = graph_of(nodes, [yes, integers("nobody's", 1)], ["batch", "tokens", 6])
-    after = write_known_shapes(model)
+    after = simplify(model)
     assert operators(after) == {"Neg": 1, "If": 1}
     assert [one.name for one in after.graph.initializer] == ["yes"]
     x = np.ones((1, 2, 6), dtype=np.float32)
     np.testing.assert_array_equal(run(after, x), run(model, x))
+
+
+def test_a_constant_has_one_name() -> None:
+    nodes = [
+        helper.make_node("Identity", ["three"], ["also three"]),
+        helper.make_node("Identity", ["also three"], ["three again"]),
+        helper.make_node("Mul", ["x", "also three"], ["z"]),
+        helper.make_node("Mul", ["z", "three again"], ["y"]),
+    ]
+    model = graph_of(nodes, [numpy_helper.from_array(np.float32(3), "three")], ["batch", "tokens", 6])
+    after = simplify(model)
+    assert operators(after) == {"Mul": 2}
+    assert {node.input[1] for node in after.graph.node} == {"three"}
+    x = np.ones((1, 2, 6), dtype=np.float32)
+    np.testing.assert_array_equal(run(after, x), 9 * x)
+
+
+def test_a_constant_that_is_an_answer_keeps_its_name() -> None:
+    constant = numpy_helper.from_array(np.ones((1, 1, 6), dtype=np.float32), "constant")
+    model = graph_of([helper.make_node("Identity", ["constant"], ["y"])], [constant], [1, 1, 6])
+    x = np.zeros((1, 1, 6), dtype=np.float32)
+    np.testing.assert_array_equal(run(simplify(model), x), run(model, x))
 
 
 def test_a_graph_whose_sizes_cannot_be_inferred_stays_as_it_is() -> None:
@@ -161,7 +183,7 @@ def test_a_graph_whose_sizes_cannot_be_inferred_stays_as_it_is() -> None:
     )
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid("elsewhere", 1)]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
-    assert write_known_shapes(model) == model
+    assert simplify(model) == model
 
 
 def test_onnxruntime_knows_the_slow_fusion_by_its_name(tmp_path) -> None:

@@ -1,5 +1,4 @@
-"""How onnxruntime runs `model.onnx`: the service as training judged it, and as fast as either knows."""
+"""How onnxruntime runs `model.onnx`, the same in training, which judges it, and in serving."""
 
-# Passed as `disabled_optimizers`. The fused kernel is no faster than its parts anywhere we measured, and up to five
-# times slower: with it, a run of an int8 MiniLM over 8 texts took a seventh longer (onnxruntime 1.31, AVX-512).
+# Passed as `disabled_optimizers`: the fused kernel takes up to five times what its parts take (onnxruntime 1.31).
 SLOW_FUSIONS = ["SkipLayerNormFusion"]

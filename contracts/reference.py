@@ -23,7 +23,7 @@ Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int64]
 
 
-class ReferenceError(PerennialError):
+class ReferenceUnusableError(PerennialError):
     """A reference file that cannot be used."""
 
 
@@ -75,22 +75,22 @@ def save_reference(path: Path, reference: Reference) -> None:
 
 
 def load_reference(path: Path) -> Reference:
-    """Read and check shapes, types and finiteness; raises ReferenceError. Never unpickles."""
+    """Read and check shapes, types and finiteness; raises ReferenceUnusableError. Never unpickles."""
     try:
         # Not np.load, which also reads a bare array, and answers other members with their bytes.
         with zipfile.ZipFile(path) as archive:
             arrays = {name: _read_array(archive, name) for name in _KINDS}
     except _UNREADABLE as error:
-        raise ReferenceError(
+        raise ReferenceUnusableError(
             f"{path}: expected a reference archive, found: {error}. Publish the release again."
         ) from error
     for name, kind in _KINDS.items():
         if arrays[name].dtype.kind != kind:
-            raise ReferenceError(f"{path}: {name} has type {arrays[name].dtype}. Publish the release again.")
+            raise ReferenceUnusableError(f"{path}: {name} has type {arrays[name].dtype}. Publish the release again.")
         if kind == "f" and not np.isfinite(arrays[name]).all():
-            raise ReferenceError(f"{path}: {name} holds values that are not finite. Publish the release again.")
+            raise ReferenceUnusableError(f"{path}: {name} holds values that are not finite. Publish the release again.")
     if (arrays["predicted"] < 0).any():
-        raise ReferenceError(f"{path}: predicted holds negative label indices. Publish the release again.")
+        raise ReferenceUnusableError(f"{path}: predicted holds negative label indices. Publish the release again.")
     rows = arrays["predicted"].size
     hidden, dimensions = (*arrays["projection_components"].shape, 0, 0)[:2]
     expected: dict[str, tuple[int, ...]] = dict.fromkeys(_KINDS, (rows,))
@@ -101,7 +101,7 @@ def load_reference(path: Path) -> Reference:
     }
     for name, shape in expected.items():
         if arrays[name].shape != shape or rows == 0:
-            raise ReferenceError(
+            raise ReferenceUnusableError(
                 f"{path}: {name} has shape {arrays[name].shape}, expected {shape}. Publish the release again."
             )
     return Reference(**arrays)

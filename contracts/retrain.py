@@ -27,7 +27,7 @@ UNLABELLED_FILE = "unlabelled.jsonl"
 
 
 class Snapshot(Contract):
-    """What of production the successor may learn from. `text` rows whose feedback arrived are labelled."""
+    """What of production the successor may learn from: texts with feedback are labelled, all others are not."""
 
     labelled_rows: int = Field(ge=0)
     unlabelled_rows: int = Field(ge=0)

@@ -138,7 +138,9 @@ class GateSpec(Contract):
     min_exact_match: float = Field(0.0, ge=0, le=1, description="answers to questions")
     min_spearman: float = Field(0.0, ge=-1, le=1, description="similarity of scored pairs")
     min_recall_at_1: float = Field(0.0, ge=0, le=1, description="similarity: the nearest text is a match")
-    max_quantization_drop: float = Field(0.02, ge=0, le=1, description="accuracy lost from torch fp32 to int8")
+    max_quantization_drop: float = Field(
+        0.02, ge=0, le=1, description="lost of the kind's main figure from torch fp32 to int8"
+    )
     max_size_mb: float = Field(200.0, gt=0)
 
 

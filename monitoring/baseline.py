@@ -27,7 +27,7 @@ class Baseline:
 def load_baseline(home: Home, task: str, version: str, sha256: str | None = None) -> Baseline:
     """Read a release's manifest (of this sha256, where it is known) and reference; the model itself is not opened.
 
-    Raises ReleaseNotFoundError, ReleaseCorruptError or ReferenceError.
+    Raises ReleaseNotFoundError, ReleaseCorruptError or ReferenceUnusableError.
     """
     manifest = read_manifest(home, task, version, sha256=sha256)
     entry = manifest.files.get(REFERENCE_FILE)

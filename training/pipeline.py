@@ -116,7 +116,9 @@ def train_on(
             save_reference(staged / REFERENCE_FILE, measured.reference)
         with progress.stage("speed", "Measuring its speed on one core"):
             alone = Artefact.of_release(staged, spec.model.max_tokens, threads=1)
-            speed = measure_speed(alone, kind.texts(dataset.test))
+            speed = measure_speed(
+                alone, kind.texts(dataset.test), lambda texts: kind.read(texts, alone.tokenizer, spec)
+            )
         with progress.stage("floors", "Training simple baselines to compare with"):
             floors = kind.floors(dataset, measured, base=base, tokenizer=tokenizer, spec=spec)
         comparison = None

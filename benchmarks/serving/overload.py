@@ -21,9 +21,9 @@ _FLOOD_CONNECTIONS = 3000
 # Past capacity, the queue must be full before it is measured what becomes of the rest.
 _WARM_SECONDS = 5.0
 _SWAP_AFTER = 4.0
-_SWAP_SECONDS = 10.0
-# How long the effect of a swap is looked for: loading takes part of it.
-_SWAP_WINDOW = 2.0
+_SWAP_SECONDS = 12.0
+# How long the effect of a swap is looked for, once the service tells of the new release.
+_SWAP_AFTERMATH = 1.0
 _ASK_SECONDS = 0.05
 
 
@@ -79,7 +79,7 @@ def swap(found: Running, corpus: Corpus, version: str, full: float) -> Swap:
         promote(corpus.home, TASK, version, by="benchmark", reason="swap under load", now=time.time())
         loaded = _wait_for(client, version)
         result = finished(process, plan)
-    during = _latencies(result, promoted, promoted + _SWAP_WINDOW)
+    during = _latencies(result, promoted, loaded + _SWAP_AFTERMATH)
     before = _latencies(result, promoted - _SWAP_AFTER, promoted)
     failed = sum(1 for _, status, _, _, _ in result.answers if status != 200)
     return Swap(failed, _p99(before), _p99(during), loaded - promoted)

@@ -74,6 +74,11 @@ class Batch:
     texts: list[Waiting]
     alone: bool
 
+    @property
+    def is_wide(self) -> bool:
+        """Whether all cores are to run it."""
+        return self.alone and self.release.is_wide(len(self.texts[-1].ids))
+
 
 @dataclass
 class Backlog:

@@ -12,6 +12,7 @@ from tokenizers import Encoding, Tokenizer
 from contracts.entities import Word, words_of
 from contracts.lemmas import lemmatizer_of
 from contracts.question_windows import Window, padded_types, read_question
+from contracts.truncation import cut
 
 
 class EncodedText(NamedTuple):
@@ -57,13 +58,10 @@ class TextEncoder:
     def __init__(self, tokenizer: Tokenizer, max_tokens: int) -> None:
         tokenizer.no_padding()
         tokenizer.no_truncation()
-        cutter = Tokenizer.from_str(tokenizer.to_str())
-        cutter.enable_truncation(max_tokens)
         unknown = getattr(tokenizer.model, "unk_token", None)
         self.last_token: int = max(tokenizer.get_vocab().values())
         self._max_tokens = max_tokens
         self._tokenizer = tokenizer
-        self._cutter = cutter
         self._unknown = -1 if unknown is None else tokenizer.token_to_id(unknown)
         self._specials = tokenizer.num_special_tokens_to_add(False)
         self._lemmatize = lemmatizer_of(tokenizer)
@@ -73,7 +71,7 @@ class TextEncoder:
         read = texts if self._lemmatize is None else [self._lemmatize(text) for text in texts]
         # Without offsets, which nobody wants here.
         found = self._tokenizer.encode_batch_fast(list(read))
-        return [self._encoded(*one) for one in zip(texts, found, read, strict=True)]
+        return [self._encoded(*one) for one in zip(texts, found, strict=True)]
 
     def encode_words(self, texts: Sequence[str]) -> list[EncodedText]:
         """Tokenize, and keep where words are; texts above max_tokens are cut."""
@@ -81,8 +79,8 @@ class TextEncoder:
 
     def _encoded_words(self, text: str) -> EncodedText:
         whole = self._tokenizer.encode(text)
-        read = self._cutter.encode(text) if len(whole.ids) > self._max_tokens else whole
-        return self._encoded(text, whole)._replace(words=words_of(text, read.offsets))
+        offsets = cut(whole.offsets, whole, self._max_tokens)
+        return self._encoded(text, whole)._replace(words=words_of(text, offsets))
 
     def encode_questions(self, texts: Sequence[str], stride: int) -> list[EncodedText]:
         """Tokenize texts whose first line is a question and whose rest is its context; neighbours share `stride`."""
@@ -97,12 +95,11 @@ class TextEncoder:
         first = TypedIds(windows[0].ids, windows[0].type_ids)
         return EncodedText(text, first, read.length, read.unknown_share, read.fragmentation, windows, read.question_cut)
 
-    def _encoded(self, text: str, encoding: Encoding, read: str | None = None) -> EncodedText:
+    def _encoded(self, text: str, encoding: Encoding) -> EncodedText:
         ids: list[int] = encoding.ids
         length = len(ids)
         pieces = max(0, length - self._specials)
         unknown = ids.count(self._unknown) / pieces if pieces else 0.0
         if length > self._max_tokens:
-            (cut,) = self._cutter.encode_batch_fast([text if read is None else read])
-            ids = cut.ids
+            ids = cut(ids, encoding, self._max_tokens)
         return EncodedText(text, ids, length, min(unknown, 1.0), pieces / max(1, len(text.split())))

@@ -98,7 +98,7 @@ class LoadedRelease:
         return self.cost.seconds(tokens) <= _SHORT_SECONDS
 
     def is_wide(self, tokens: int) -> bool:
-        """Whether all cores answer one text of that many tokens sooner than one does."""
+        """Whether all cores are worth it for one text of that many tokens."""
         return tokens >= self.cost.wide_from
 
     def encode(self, texts: Sequence[str]) -> list[EncodedText]:

@@ -16,8 +16,8 @@ _LEAST_OVERHEAD = 2.0
 _MOST_OVERHEAD = 32.0
 _MANY = 8
 _TIMES = 5
-# Where a text is alone the other cores have nothing to do; but to share one among them costs half as much again, which
-# a tenth is not worth: the other core may be the callers.
+# Where a text is alone the other cores have nothing to do; but to share it among them costs half as much again, and one
+# of them may be busy with the callers. That is worth it where it is a fifth faster.
 _LENGTHS = (16, 32, 64, 128, 256)
 _FASTER = 0.8
 _WIDE_TIMES = 3
@@ -29,7 +29,7 @@ class RunCost:
 
     token_seconds: float
     overhead: float = USUAL_OVERHEAD  # in tokens
-    wide_from: float = math.inf  # tokens of a text alone from which on all cores answer it sooner than one
+    wide_from: float = math.inf  # tokens of a text alone from which on all cores are a fifth faster than one
 
     def seconds(self, tokens: int) -> float:
         """Of a run over so many tokens."""

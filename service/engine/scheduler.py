@@ -251,7 +251,8 @@ class Scheduler:
             logger.exception("A batch of %s/%s failed.", batch.release.task, batch.release.version)
             outcomes = [error] * len(batch.texts)
         tokens = len(batch.texts) * len(batch.texts[-1].ids)
-        rate = tokens / max(time.monotonic() - started, 1e-6)
+        at_once = 1 if batch.is_wide else len(self._lanes)
+        rate = at_once * tokens / max(time.monotonic() - started, 1e-6)
         self._metrics.ran(batch.release.task, [len(one.ids) for one in batch.texts], tokens)
         tell(self._finished, batch, outcomes, started, rate)
 
@@ -275,7 +276,7 @@ class Scheduler:
                 logger.exception("An answer could not be handed over.")
 
     def _finished(self, batch: Batch, outcomes: list[Placed | Exception], started: float, rate: float) -> None:
-        self._rate += 0.05 * (rate * len(self._lanes) - self._rate)
+        self._rate += 0.05 * (rate - self._rate)
         now = time.monotonic()
         for one, outcome in zip(batch.texts, outcomes, strict=True):
             ticket = one.ticket

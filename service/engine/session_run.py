@@ -11,7 +11,7 @@ def outcomes_of(batch: Batch) -> list[Placed | Exception]:
     release = batch.release
     try:
         rows = [one.ids for one in batch.texts]
-        output = release.predict(rows, all_cores=batch.alone and release.is_wide(len(rows[-1])))
+        output = release.predict(rows, all_cores=batch.is_wide)
         return [Placed(output, row) for row in range(len(batch.texts))]
     except ModelOutputError as error:
         if len(batch.texts) == 1:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from contracts.reference import Reference, ReferenceError, load_reference, save_reference
+from contracts.reference import Reference, ReferenceUnusableError, load_reference, save_reference
 
 
 def make(rows: int = 6, hidden: int = 5, dimensions: int = 2, seed: int = 1) -> Reference:
@@ -66,20 +66,20 @@ class TestFields:
     def test_that_is_missing(self, path: Path, field: str) -> None:
         arrays = {f.name: getattr(make(), f.name) for f in fields(Reference) if f.name != field}
         np.savez(path, **arrays)
-        with pytest.raises(ReferenceError, match=field):
+        with pytest.raises(ReferenceUnusableError, match=field):
             load_reference(path)
 
     def test_of_a_wrong_shape(self, path: Path, field: str) -> None:
         value = getattr(make(), field)
         for wrong in (value[:-1], value[..., None], value.reshape(-1)[0], value[:0]):
             save_reference(path, replace(make(), **{field: wrong}))
-            with pytest.raises(ReferenceError, match="shape"):
+            with pytest.raises(ReferenceUnusableError, match="shape"):
                 load_reference(path)
 
     def test_of_a_wrong_type(self, path: Path, field: str) -> None:
         value = getattr(make(), field)
         save_reference(path, replace(make(), **{field: value.astype("S4")}))
-        with pytest.raises(ReferenceError, match=f"{field} has type"):
+        with pytest.raises(ReferenceUnusableError, match=f"{field} has type"):
             load_reference(path)
 
     def test_that_is_pickled_is_refused_and_not_executed(self, path: Path, field: str, tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ class TestFields:
         objects = np.empty(value.shape, dtype=object)
         objects[...] = Bomb(tmp_path / "executed")
         save_reference(path, replace(make(), **{field: objects}))
-        with pytest.raises(ReferenceError, match="Object arrays cannot be loaded"):
+        with pytest.raises(ReferenceUnusableError, match="Object arrays cannot be loaded"):
             load_reference(path)
         assert not (tmp_path / "executed").exists()
 
@@ -110,16 +110,16 @@ def test_numbers_that_are_not_finite(path: Path, field: str, value: float) -> No
     array = getattr(make(), field).copy()
     array.reshape(-1)[-1] = value
     save_reference(path, replace(make(), **{field: array}))
-    with pytest.raises(ReferenceError, match=f"{field} holds values that are not finite"):
+    with pytest.raises(ReferenceUnusableError, match=f"{field} holds values that are not finite"):
         load_reference(path)
 
 
 def test_no_rows_and_negative_labels(path: Path) -> None:
     save_reference(path, make(rows=0))
-    with pytest.raises(ReferenceError, match="shape"):
+    with pytest.raises(ReferenceUnusableError, match="shape"):
         load_reference(path)
     save_reference(path, replace(make(), predicted=np.full(6, -1)))
-    with pytest.raises(ReferenceError, match="negative"):
+    with pytest.raises(ReferenceUnusableError, match="negative"):
         load_reference(path)
 
 
@@ -129,16 +129,16 @@ def test_files_that_are_no_archives(path: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(stranger, "w") as archive:
         for field in fields(Reference):
             archive.writestr(f"{field.name}.npy", b"no array")
-    with pytest.raises(ReferenceError):
+    with pytest.raises(ReferenceUnusableError):
         load_reference(path)
     for content in (b"", b"junk", bare.getvalue(), stranger.getvalue(), bomb):
         path.write_bytes(content)
-        with pytest.raises(ReferenceError, match=r"reference\.npz"):
+        with pytest.raises(ReferenceUnusableError, match=r"reference\.npz"):
             load_reference(path)
     assert not (tmp_path / "executed").exists()
     path.unlink()
     path.mkdir()
-    with pytest.raises(ReferenceError):
+    with pytest.raises(ReferenceUnusableError):
         load_reference(path)
 
 
@@ -154,7 +154,7 @@ def test_a_damaged_archive_is_refused_or_holds_the_same_numbers(path: Path, data
     path.write_bytes(content)
     try:
         loaded = load_reference(path)
-    except ReferenceError:
+    except ReferenceUnusableError:
         return
     for field in fields(Reference):
         np.testing.assert_array_equal(getattr(loaded, field.name), getattr(make(), field.name))

@@ -112,6 +112,16 @@ def test_empty_and_over_long_texts_are_answered(trained, served: LoadedRelease) 
     assert read[2].length > most
 
 
+def test_what_is_timed_is_what_the_service_runs(trained, served: LoadedRelease) -> None:
+    tokenizer = Tokenizer.from_file(str(trained.folder / TOKENIZER_FILE))
+    texts = [question(text, trained.spec) for text in ("my card is lost", "", "my card is lost " * 40)]
+    ids, segments = trained.kind.read(texts, tokenizer, trained.spec)
+    rows = [row for text in served.encode(texts) for row in text.rows]
+    assert [list(row) for row in ids] == [list(row) for row in rows]
+    if segments is not None:
+        assert [list(one) for one in segments] == [list(row.types) for row in rows]
+
+
 def test_over_long_rows_are_cut_for_learning(trained, network_of: Callable[..., Any]) -> None:
     row = trained.dataset.test[0]
     tokenizer = Tokenizer.from_file(str(trained.folder / TOKENIZER_FILE))

@@ -17,6 +17,7 @@ from contracts.onnx_sessions import SLOW_FUSIONS
 from contracts.question_windows import padded_types
 from contracts.reference import Floats, Integers
 from contracts.release import MODEL_FILE, TOKENIZER_FILE
+from contracts.truncation import cut
 
 BATCH = 32
 _NOTHING: Floats = np.zeros(0, dtype=np.float32)
@@ -57,20 +58,13 @@ def tokenize(tokenizer: Tokenizer, texts: Sequence[str], max_tokens: int) -> Tok
     lemmatize = lemmatizer_of(tokenizer)
     read = list(texts) if lemmatize is None else [lemmatize(text) for text in texts]
     whole = tokenizer.encode_batch(read)
-    long = [index for index, encoding in enumerate(whole) if len(encoding.ids) > max_tokens]
-    ids = [encoding.ids for encoding in whole]
-    if long:
-        cutter = Tokenizer.from_str(tokenizer.to_str())
-        cutter.enable_truncation(max_tokens)
-        for index, encoding in zip(long, cutter.encode_batch([read[i] for i in long]), strict=True):
-            ids[index] = encoding.ids
     specials = tokenizer.num_special_tokens_to_add(False)
     lengths = np.array([len(encoding.ids) for encoding in whole], dtype=np.int64)
     pieces = np.maximum(lengths - specials, 0)
     unknowns = np.array([encoding.ids.count(unknown) for encoding in whole], dtype=np.int64)
     words = np.array([max(len(text.split()), 1) for text in texts], dtype=np.int64)
     return Tokenized(
-        ids=ids,
+        ids=[cut(encoding.ids, encoding, max_tokens) for encoding in whole],
         lengths=lengths,
         unknown_shares=np.minimum(unknowns / np.maximum(pieces, 1), 1.0).astype(np.float32),
         fragmentation=(pieces / words).astype(np.float32),

@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 _Integers = npt.NDArray[np.int64]
 _Size = int | str  # known, or the name of an axis whose size is not
 _Shapes = dict[str, list[_Size]]  # of values, by name
+_UNBOUNDED = 2**31 - 1  # as onnxruntime's own default: a size as large as this has no bound
 
 
 def simplify(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -32,13 +33,13 @@ def simplify(model: onnx.ModelProto) -> onnx.ModelProto:
     found.CopyFrom(model)
     _drop_names(found.graph)
     try:
-        shapes = _shapes(SymbolicShapeInference.infer_shapes(found, auto_merge=True).graph)
+        shapes = _inferred(found)
     except Exception:
-        # Any, and a bare one where an operator or a shape is new to it: such a graph works its sizes out as before.
+        # Any, and bare ones, where an operator or a shape is new to it.
         logger.debug("The sizes in the graph cannot be inferred.", exc_info=True)
-    else:
-        _write_reshapes(found.graph, shapes)
-        _write_sizes(found.graph, shapes)
+        shapes = {}
+    _write_reshapes(found.graph, shapes)
+    _write_sizes(found.graph, shapes)
     _drop_unread(found.graph)
     return found
 
@@ -54,7 +55,13 @@ def _drop_names(graph: onnx.GraphProto) -> None:
             first[node.output[0]] = node.input[0]
 
 
-def _shapes(graph: onnx.GraphProto) -> _Shapes:
+def _inferred(model: onnx.ModelProto) -> _Shapes:
+    """As far as they can be; step by step, since all at once it leaves the model in a file where it does not finish."""
+    inference = SymbolicShapeInference(_UNBOUNDED, auto_merge=True, guess_output_rank=False, verbose=0)
+    inference._preprocess(model)
+    while inference.run_:
+        inference._infer_impl()
+    graph = inference.out_mp_.graph
     return {
         value.name: [
             axis.dim_value if axis.HasField("dim_value") else axis.dim_param

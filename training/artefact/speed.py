@@ -7,9 +7,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from training.artefact.onnx_artefact import Artefact, tokenize
+from training.artefact.onnx_artefact import Artefact
 
 _WARM_UP = 10
+
+# Token ids of the rows that answer some texts, and their token type ids where they have any of their own.
+Runs = tuple[Sequence[Sequence[int]], Sequence[Sequence[int]] | None]
 
 
 @dataclass(frozen=True)
@@ -21,18 +24,23 @@ class Speed:
 
 
 def measure_speed(
-    artefact: Artefact, texts: Sequence[str], *, single: int = 200, clock: Callable[[], float] = time.perf_counter
+    artefact: Artefact,
+    texts: Sequence[str],
+    read: Callable[[Sequence[str]], Runs],
+    *,
+    single: int = 200,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> Speed:
     """Time the first `single` texts one by one, then all in batches; the artefact is to be loaded with one thread."""
     for text in texts[:_WARM_UP]:
-        artefact.forward(tokenize(artefact.tokenizer, [text], artefact.max_tokens).ids)
+        artefact.run_rows(*read([text]))
     taken = []
     for text in texts[:single]:
         started = clock()
-        artefact.forward(tokenize(artefact.tokenizer, [text], artefact.max_tokens).ids)
+        artefact.run_rows(*read([text]))
         taken.append(clock() - started)
     started = clock()
-    artefact.run_rows(tokenize(artefact.tokenizer, texts, artefact.max_tokens).ids)
+    artefact.run_rows(*read(texts))
     return Speed(
         latency_p50_ms=1000 * statistics.median(taken),
         texts_per_second=len(texts) / max(clock() - started, 1e-9),

@@ -12,8 +12,8 @@ from tokenizers import Tokenizer
 
 from contracts.reference import Floats, Reference
 from contracts.task import TaskSpec
-from training.artefact.onnx_artefact import Artefact
-from training.artefact.speed import Speed
+from training.artefact.onnx_artefact import Artefact, tokenize
+from training.artefact.speed import Runs, Speed
 from training.data.dataset import Dataset
 from training.data.rows import Row
 from training.evaluation.analysis import Analysis
@@ -73,6 +73,10 @@ class TaskKind(ABC):
     def texts(self, rows: Sequence[Row]) -> list[str]:
         """What the service would be sent."""
         return [row.text for row in rows]
+
+    def read(self, texts: Sequence[str], tokenizer: Tokenizer, spec: TaskSpec) -> Runs:
+        """What the service runs to answer them."""
+        return tokenize(tokenizer, texts, spec.model.max_tokens).ids, None
 
     @abstractmethod
     def build(self, base: BaseModel, dataset: Dataset, spec: TaskSpec) -> Network:

@@ -11,9 +11,11 @@ from tokenizers import Tokenizer
 
 from contracts.answer_spans import AnswerSpan
 from contracts.errors import TrainingError
+from contracts.question_windows import read_question
 from contracts.reference import Reference
 from contracts.task import TaskSpec
 from training.artefact.onnx_artefact import Artefact
+from training.artefact.speed import Runs
 from training.data.dataset import Dataset
 from training.data.questions import ANSWER, NO_ANSWER, QuestionRow
 from training.data.rows import Row, rows_of
@@ -53,6 +55,19 @@ class QuestionAnswering(TaskKind):
     def labels(self, dataset: Dataset) -> tuple[str, ...]:
         """Whether there is an answer."""
         return LABELS
+
+    def read(self, texts: Sequence[str], tokenizer: Tokenizer, spec: TaskSpec) -> Runs:
+        """Every window of each, whose first line is the question."""
+        model = spec.model
+        pairs = [text.partition("\n") for text in texts]
+        windows = [
+            window
+            for question, _, context in pairs
+            for window in read_question(
+                tokenizer, question, context, max_tokens=model.max_tokens, stride=model.stride
+            ).windows
+        ]
+        return [window.ids for window in windows], [window.type_ids for window in windows]
 
     def build(self, base: BaseModel, dataset: Dataset, spec: TaskSpec) -> TokenClassifier:
         """Two numbers a token: whether an answer starts there, and ends there."""

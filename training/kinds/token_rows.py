@@ -9,6 +9,7 @@ from tokenizers import Tokenizer
 
 from contracts.entities import OUTSIDE, Entities, Word, read_entities, words_of
 from contracts.reference import Floats
+from contracts.truncation import cut
 from training.artefact.onnx_artefact import Artefact, Tokenized, tokenize
 from training.data.bio import Span, tags_of
 from training.data.tagged import TaggedRow
@@ -41,9 +42,8 @@ class TaggedOutputs:
 
 def read_pieces(tokenizer: Tokenizer, texts: Sequence[str], max_tokens: int) -> Pieces:
     """Token ids, cut to `max_tokens`, and the words that have a piece before the cut."""
-    cutter = Tokenizer.from_str(tokenizer.to_str())
-    cutter.enable_truncation(max_tokens)
-    words = [words_of(text, one.offsets) for text, one in zip(texts, cutter.encode_batch(list(texts)), strict=True)]
+    found = zip(texts, tokenizer.encode_batch(list(texts)), strict=True)
+    words = [words_of(text, cut(one.offsets, one, max_tokens)) for text, one in found]
     return Pieces(tokenize(tokenizer, texts, max_tokens), words)
 
 

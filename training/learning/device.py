@@ -14,10 +14,8 @@ _settings: Any = deterministic  # its type information does not say what can be 
 
 
 def training_device() -> torch.device:
-    """This process's graphics card where there is one, else the processor."""
-    if torch.cuda.is_available():
-        return torch.device("cuda", torch.cuda.current_device())
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    """This process's NVIDIA card where there is one, else the processor."""
+    return torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else torch.device("cpu")
 
 
 @contextmanager

@@ -61,7 +61,12 @@ class Model:
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", str(int(settings.spinning)))
         self._session = _runtime.InferenceSession(
-            str(settings.release / "model.onnx"), options, providers=["CPUExecutionProvider"]
+            str(settings.release / "model.onnx"),
+            options,
+            providers=["CPUExecutionProvider"],
+            disabled_optimizers=[
+                "SkipLayerNormFusion"
+            ],  # as Perennial: its kernel is slow (contracts/onnx_sessions.py)
         )
         self.classify(["a text to warm up with"])
 

@@ -61,6 +61,7 @@ def _inferred(model: onnx.ModelProto) -> _Shapes:
     inference._preprocess(model)
     while inference.run_:
         inference._infer_impl()
+    inference._update_output_from_vi()
     graph = inference.out_mp_.graph
     return {
         value.name: [

@@ -75,11 +75,13 @@ def _inferred(model: onnx.ModelProto) -> _Shapes:
 
 def _write_reshapes(graph: onnx.GraphProto, shapes: _Shapes) -> None:
     for node in graph.node:
-        if node.op_type == "Reshape" and node.input[0] in shapes and node.output[0] in shapes:
-            target = _target(shapes[node.input[0]], shapes[node.output[0]])
-            if target is not None:
-                node.input[1] = f"{node.output[0]}_shape"
-                graph.initializer.append(numpy_helper.from_array(np.array(target, dtype=np.int64), node.input[1]))
+        if node.op_type != "Reshape" or node.input[0] not in shapes or node.output[0] not in shapes:
+            continue
+        target = _target(shapes[node.input[0]], shapes[node.output[0]])
+        if target is not None:
+            del node.attribute[:]  # "allowzero", which would make a 0 mean nothing else
+            node.input[1] = f"{node.output[0]}_shape"
+            graph.initializer.append(numpy_helper.from_array(np.array(target, dtype=np.int64), node.input[1]))
 
 
 def _target(before: Sequence[_Size], after: Sequence[_Size]) -> list[int] | None:

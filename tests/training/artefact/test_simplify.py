@@ -49,7 +49,7 @@ def as_torch_asks(*shape: str) -> onnx.ModelProto:
             constants.append(integers(f"part {at}", int(size)))
         parts.append(f"part {at}")
     nodes.append(helper.make_node("Concat", parts, ["shape"], axis=0))
-    nodes.append(helper.make_node("Reshape", ["x", "shape"], ["y"]))
+    nodes.append(helper.make_node("Reshape", ["x", "shape"], ["y"], allowzero=1))
     return graph_of(nodes, constants, [f"axis{at}" for at in range(len(shape))])
 
 

@@ -64,9 +64,7 @@ class Model:
             str(settings.release / "model.onnx"),
             options,
             providers=["CPUExecutionProvider"],
-            disabled_optimizers=[
-                "SkipLayerNormFusion"
-            ],  # as Perennial: its kernel is slow (contracts/onnx_sessions.py)
+            disabled_optimizers=["SkipLayerNormFusion"],  # slow; Perennial does without it too
         )
         self.classify(["a text to warm up with"])
 

@@ -17,7 +17,7 @@ setup: $(READY) ## make the virtual environment and install everything into it
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Perennial needs Python 3.11 or newer, found " + sys.version.split()[0] + ". Name one: make PYTHON=python3.12 ...")'
-	@echo "Installing into $(VENV) (about 2 GB; 3 to 5 minutes the first time) ..."
+	@echo "Installing into $(VENV) (about 3 GB, several more with the CUDA libraries of PyTorch for Linux; 3 to 5 minutes the first time) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=24"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"

@@ -96,7 +96,7 @@ class TrainSpec(Contract):
     recipe: Recipe = Field("fine-tune", description="contrastive: for some 8 to 64 labelled texts a label")
     contrastive: ContrastiveSpec = ContrastiveSpec()
     epochs: int = Field(5, ge=1, le=100)
-    batch_size: int = Field(32, ge=1, le=1024, description="texts a forward pass, of all processes together")
+    batch_size: int = Field(32, ge=1, le=1024, description="rows a forward pass, of all processes together")
     gradient_accumulation: int = Field(1, ge=1, le=1024, description="batches a step of the optimizer")
     learning_rate: float = Field(3e-4, gt=0, le=1)
     schedule: Literal["linear", "cosine", "constant"] = Field("linear", description="of the rate, after the warm-up")

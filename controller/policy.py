@@ -18,7 +18,7 @@ from contracts.verdict import Accuracy, Verdict
 from controller.record import OUTCOMES, Action, DecisionRecord, Kind
 
 MIN_MEASURED = 30
-"""Labelled predictions in the window under which measured accuracy does not count."""
+"""Labelled predictions of the drifted windows in a row under which measured accuracy does not count."""
 
 MORE_LABELS = 1.5
 """After an attempt that was refused, the same alert needs this many times its labels for another."""

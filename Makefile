@@ -8,7 +8,7 @@ export DO_NOT_TRACK := 1
 export BENTOML_DO_NOT_TRACK := True
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help setup demo test check check-all bench bench-drift bench-sample bench-banking77 bench-clinc150 bench-serving bench-training bench-few-labels bench-recipes serve constraints clean
+.PHONY: help setup demo test check check-all bench bench-drift bench-sample bench-serving bench-training bench-few-labels bench-recipes serve constraints clean
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -39,19 +39,13 @@ check: $(READY) ## lint, types and import rules only
 
 check-all: test bench ## everything, benchmarks included (about an hour)
 
-bench: bench-sample bench-drift bench-banking77 bench-clinc150 bench-serving bench-training ## all benchmarks
+bench: bench-sample bench-drift bench-serving bench-training ## all benchmarks
 
 bench-drift: $(READY) ## false alarms and power of the drift tests
 	$(BIN)/python -m benchmarks.drift_calibration
 
 bench-sample: $(READY) ## how far a bag of words gets on the sample data
 	$(BIN)/python -m benchmarks.sample_data
-
-bench-banking77: $(READY) ## accuracy of the released artefact on banking77 (needs PERENNIAL_DATA)
-	$(BIN)/python -m benchmarks.accuracy tasks/banking77.toml
-
-bench-clinc150: $(READY) ## accuracy of the released artefact on clinc150 (needs PERENNIAL_DATA)
-	$(BIN)/python -m benchmarks.accuracy tasks/clinc150.toml
 
 bench-few-labels: $(READY) ## 8 texts a label: the contrastive recipe beside plain fine-tuning (needs PERENNIAL_DATA)
 	$(BIN)/python -m benchmarks.few_labels
@@ -62,8 +56,8 @@ bench-recipes: $(READY) ## replay of old data when retraining, and adaptation to
 bench-serving: $(READY) ## speed of the service beside the ceiling and other servers (20 minutes)
 	$(BIN)/python -m benchmarks.serving
 
-bench-training: $(READY) ## speed of training beside a plain Trainer script, and what releases reach (30 minutes; needs PERENNIAL_DATA)
-	$(BIN)/python -m benchmarks.training
+bench-training: $(READY) ## speed of training beside a plain Trainer script, and what releases reach (35 minutes; PARTS=clinc150 for one; needs PERENNIAL_DATA)
+	$(BIN)/python -m benchmarks.training $(if $(PARTS),--parts $(PARTS))
 
 serve: $(READY) ## serve the releases in PERENNIAL_HOME on port 3000
 	$(BIN)/perennial serve

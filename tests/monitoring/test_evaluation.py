@@ -155,11 +155,15 @@ def test_writers_are_merged_by_time(
 def test_a_look_without_news_reads_nothing(
     look: Callable[..., list[Verdict]], released: Home, traffic: Traffic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    read, reads = evaluation.read_rows, []
+    monkeypatch.setattr(evaluation, "read_rows", lambda *arguments: reads.append(arguments) or read(*arguments))
     watch = Watch()
     traffic.send(70)
     look(released, watch, traffic.clock)
-    monkeypatch.setattr(evaluation, "read_rows", lambda *_: pytest.fail("read again"))
+    before = len(reads)
     look(released, watch, traffic.clock)
+    assert before
+    assert len(reads) == before
 
 
 def test_the_state_does_not_grow_with_the_log(

@@ -117,7 +117,7 @@ class Backlog:
         alone = not busy and self.texts == 1
         # More texts than tokens are never taken; a long queue is not looked through.
         lengths = [len(one.ids) for one in queue[: self.batch_tokens]]
-        run = form_run(lengths, self.batch_tokens, max(1, self.lanes - busy), release.run_overhead)
+        run = form_run(lengths, self.batch_tokens, max(1, self.lanes - busy), release.cost)
         batch = Batch(release, [queue[position] for position in run], alone)
         self._account(release, len(run), sum(map(lengths.__getitem__, run)))
         for position in sorted(run, reverse=True):

@@ -77,21 +77,17 @@ class LoadedRelease:
     def measure_cost(self) -> None:
         """Time some runs, on one core and on all."""
         row = self.encode([_WARM_UP_TEXT])[0].ids
+        most = min(_LONGEST_TIMED, self.manifest.max_tokens)
+        long = row * (most // len(row) + 1)
 
-        def run(rows: list[list[int]], all_cores: bool = False) -> float:
+        def run(lengths: Sequence[int], all_cores: bool = False) -> float:
             started = time.perf_counter()
-            self.predict(rows, all_cores=all_cores)
+            self.predict([long[:tokens] for tokens in lengths], all_cores=all_cores)
             return time.perf_counter() - started
 
-        self.cost = measure(lambda texts: run([row] * texts), len(row))
+        self.cost = measure(run, len(row), most)
         if self._wide_session is not self._session:
-            most = min(_LONGEST_TIMED, self.manifest.max_tokens)
-            self.cost = measure_wide(self.cost, lambda tokens, wide: run([[row[1]] * tokens], wide), most)
-
-    @property
-    def run_overhead(self) -> float:
-        """What a session run costs beside its tokens, in tokens."""
-        return self.cost.overhead
+            self.cost = measure_wide(self.cost, lambda tokens, wide: run([tokens], wide), most)
 
     def is_short(self, tokens: int) -> bool:
         """Whether a run over one text of that many tokens is over before handing it to a thread would pay."""

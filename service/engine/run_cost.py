@@ -7,33 +7,45 @@ where they do not (small caches, shared machines), it costs twice as much, and f
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 # Of an int8 MiniLM on a server's core: a run costs what 4 tokens do, the interpreter's part included.
 USUAL_OVERHEAD = 4.0
 _LEAST_OVERHEAD = 2.0
 _MOST_OVERHEAD = 32.0
+_LEAST_PADDED = 0.05
 _MANY = 8
+_SHORT = 3  # tokens: no text has fewer that has a word
 _TIMES = 5
 # Where a text is alone the other cores have nothing to do; but to share it among them costs half as much again, and one
 # of them may be busy with the callers. That is worth it where it is a fifth faster.
 _LENGTHS = (16, 32, 64, 128, 256)
 _FASTER = 0.8
-_WIDE_TIMES = 3
+_FEW_TIMES = 3
 
 
 @dataclass(frozen=True)
 class RunCost:
-    """A run over n tokens, padding included, takes (overhead + n) x token_seconds."""
+    """What a run over n tokens, the longest of whose b texts has t, takes.
+
+    (overhead + (1 - padded) x n + padded x b x t + square x b x t^2) x token_seconds. Graphs that leave padding out pay
+    for it in attention alone.
+    """
 
     token_seconds: float
     overhead: float = USUAL_OVERHEAD  # in tokens
+    padded: float = 1.0  # what a place of padding costs, in tokens
+    square: float = 0.0
     wide_from: float = math.inf  # tokens of a text alone from which on all cores are a fifth faster than one
 
     def seconds(self, tokens: int) -> float:
-        """Of a run over so many tokens."""
-        return (self.overhead + tokens) * self.token_seconds
+        """Of a run over one text of so many tokens."""
+        return (self.overhead + tokens + self.square * tokens**2) * self.token_seconds
+
+    def place(self, longest: int) -> float:
+        """What a text costs, in tokens, for standing beside one that has so many, whatever it has itself."""
+        return (self.padded + self.square * longest) * longest
 
 
 def run_cost(tokens: int, alone: float, among_many: float) -> RunCost:
@@ -48,13 +60,24 @@ def run_cost(tokens: int, alone: float, among_many: float) -> RunCost:
     return RunCost(alone / (tokens + overhead), overhead)
 
 
-def measure(run: Callable[[int], float], tokens: int) -> RunCost:
-    """`run` runs so many texts of `tokens` tokens and returns seconds; the fastest of five counts.
+def measure(run: Callable[[Sequence[int]], float], tokens: int, most: int) -> RunCost:
+    """`run` runs texts of so many tokens each and returns seconds; of each kind of run, the fastest counts.
 
-    The machine may have other work just now: runs of one text and of many take turns.
+    One of `tokens` tokens, alone, among its like, and beside short ones, five times each; one of `most` tokens, three
+    times. The machine may have other work just now: runs take turns.
     """
-    timed = [(run(1), run(_MANY)) for _ in range(_TIMES)]
-    return run_cost(tokens, min(alone for alone, _ in timed), min(many for _, many in timed))
+    like, unlike = [tokens] * _MANY, [tokens] + [_SHORT] * (_MANY - 1)
+    timed = [(run([tokens]), run(like), run(unlike)) for _ in range(_TIMES)]
+    alone, many, uneven = (min(times) for times in zip(*timed, strict=True))
+    long = min(run([most]) for _ in range(_FEW_TIMES))
+    found = run_cost(tokens, alone, many)
+    spared = (many - uneven) / found.token_seconds / (sum(like) - sum(unlike)) if tokens > _SHORT else 0.0
+    above = long / found.token_seconds - found.overhead - most
+    return replace(
+        found,
+        padded=min(max(1.0 - spared, _LEAST_PADDED), 1.0),
+        square=max(above, 0.0) / most**2 if most > 2 * tokens else 0.0,
+    )
 
 
 def measure_wide(cost: RunCost, run: Callable[[int, bool], float], most: int) -> RunCost:
@@ -63,7 +86,7 @@ def measure_wide(cost: RunCost, run: Callable[[int, bool], float], most: int) ->
     `most` are the tokens of the longest text.
     """
     for tokens in (*(length for length in _LENGTHS if length < most), most):
-        timed = [(run(tokens, True), run(tokens, False)) for _ in range(_WIDE_TIMES)]
+        timed = [(run(tokens, True), run(tokens, False)) for _ in range(_FEW_TIMES)]
         if min(wide for wide, _ in timed) < _FASTER * min(narrow for _, narrow in timed):
             return replace(cost, wide_from=tokens)
     return cost

@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from service.engine.backlog import Backlog, Batch, Ticket
+from service.engine.run_cost import RunCost
+
+COST = RunCost(0.001, 4.0)
 
 
 @dataclass(frozen=True)
@@ -19,7 +22,7 @@ class Release:
 
     task: str
     version: str
-    run_overhead: float = 4.0
+    cost: RunCost = COST
 
 
 RELEASES = [Release("support", "0001"), Release("support", "0002"), Release("orders", "0001"), Release("spam", "0001")]

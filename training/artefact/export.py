@@ -17,6 +17,7 @@ from optimum.utils import logging as optimum_logging
 from contracts.errors import TrainingError
 from training.artefact.onnx_artefact import Artefact
 from training.artefact.simplify import simplify
+from training.artefact.unpad import unpad
 from training.learning.network import Network
 from training.learning.objective import pad_batch
 
@@ -39,7 +40,7 @@ def export_onnx(model: Network, path: Path) -> None:
             # Tracing warns of every Python branch; that they hold is what `check_agreement` finds out.
             warnings.simplefilter("ignore")
             export(model.eval(), described(model.config, task="text-classification"), path, opset=OPSET)
-        onnx.save(simplify(onnx.load(path)), path)
+        onnx.save(unpad(simplify(onnx.load(path))), path)
     finally:
         optimum_logging.set_verbosity(verbosity)
 

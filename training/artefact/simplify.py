@@ -8,20 +8,18 @@ share they give a name a layer, through which the quantizer does not look.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 from onnx import numpy_helper
-from onnxruntime.tools.symbolic_shape_infer import SymbolicShapeInference
+
+from training.artefact.graphs import Shapes, Size, drop_unread, inferred
 
 logger = logging.getLogger(__name__)
 
 _Integers = npt.NDArray[np.int64]
-_Size = int | str  # known, or the name of an axis whose size is not
-_Shapes = dict[str, list[_Size]]  # of values, by name
-_UNBOUNDED = 2**31 - 1  # as onnxruntime's own default: a size as large as this has no bound
 
 
 def simplify(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -33,14 +31,14 @@ def simplify(model: onnx.ModelProto) -> onnx.ModelProto:
     found.CopyFrom(model)
     _drop_names(found.graph)
     try:
-        shapes = _inferred(found)
+        shapes = inferred(found)
     except Exception:
         # Any, and bare ones, where an operator or a shape is new to it.
         logger.debug("The sizes in the graph cannot be inferred.", exc_info=True)
         shapes = {}
     _write_reshapes(found.graph, shapes)
     _write_sizes(found.graph, shapes)
-    _drop_unread(found.graph)
+    drop_unread(found.graph)
     return found
 
 
@@ -55,25 +53,7 @@ def _drop_names(graph: onnx.GraphProto) -> None:
             first[node.output[0]] = node.input[0]
 
 
-def _inferred(model: onnx.ModelProto) -> _Shapes:
-    """As far as they can be; step by step, since all at once it leaves the model in a file where it does not finish."""
-    inference = SymbolicShapeInference(_UNBOUNDED, auto_merge=True, guess_output_rank=False, verbose=0)
-    inference._preprocess(model)
-    while inference.run_:
-        inference._infer_impl()
-    inference._update_output_from_vi()
-    graph = inference.out_mp_.graph
-    return {
-        value.name: [
-            axis.dim_value if axis.HasField("dim_value") else axis.dim_param
-            for axis in value.type.tensor_type.shape.dim
-        ]
-        for value in (*graph.input, *graph.value_info, *graph.output)
-        if value.type.tensor_type.HasField("shape")
-    }
-
-
-def _write_reshapes(graph: onnx.GraphProto, shapes: _Shapes) -> None:
+def _write_reshapes(graph: onnx.GraphProto, shapes: Shapes) -> None:
     for node in graph.node:
         if node.op_type != "Reshape" or node.input[0] not in shapes or node.output[0] not in shapes:
             continue
@@ -84,7 +64,7 @@ def _write_reshapes(graph: onnx.GraphProto, shapes: _Shapes) -> None:
             graph.initializer.append(numpy_helper.from_array(np.array(target, dtype=np.int64), node.input[1]))
 
 
-def _target(before: Sequence[_Size], after: Sequence[_Size]) -> list[int] | None:
+def _target(before: Sequence[Size], after: Sequence[Size]) -> list[int] | None:
     """What to tell a Reshape: 0 for an axis that is as before, -1 for the one that takes the rest; None for several."""
     if 0 in after:
         return None
@@ -95,7 +75,7 @@ def _target(before: Sequence[_Size], after: Sequence[_Size]) -> list[int] | None
     return sizes if sizes.count(-1) <= 1 else None
 
 
-def _write_sizes(graph: onnx.GraphProto, shapes: _Shapes) -> None:
+def _write_sizes(graph: onnx.GraphProto, shapes: Shapes) -> None:
     """What is picked out of the shape of a value, where that much of it is known."""
     constants = _constants(graph)
     whole = {
@@ -125,7 +105,7 @@ def _constants(graph: onnx.GraphProto) -> dict[str, _Integers]:
     }
 
 
-def _picked(node: onnx.NodeProto, sizes: Sequence[_Size], constants: Mapping[str, _Integers]) -> _Integers | None:
+def _picked(node: onnx.NodeProto, sizes: Sequence[Size], constants: Mapping[str, _Integers]) -> _Integers | None:
     """What a Gather or Slice takes of a shape; None where that cannot be told yet."""
     if node.op_type not in ("Gather", "Slice") or not all(name in constants for name in node.input[1:]):
         return None
@@ -139,28 +119,3 @@ def _picked(node: onnx.NodeProto, sizes: Sequence[_Size], constants: Mapping[str
     chosen = [sizes[place] for place in places.ravel().tolist()]
     known = [size for size in chosen if isinstance(size, int)]
     return np.array(known, dtype=np.int64).reshape(places.shape) if len(known) == len(chosen) else None
-
-
-def _drop_unread(graph: onnx.GraphProto) -> None:
-    """Nodes whose outputs nothing reads, and constants."""
-    read = {value.name for value in graph.output}
-    kept: list[onnx.NodeProto] = []
-    for node in reversed(graph.node):
-        if not read.isdisjoint(node.output):
-            read.update(_read_by(node))
-            kept.append(node)
-    del graph.node[:]
-    graph.node.extend(reversed(kept))
-    constants = [one for one in graph.initializer if one.name in read]
-    del graph.initializer[:]
-    graph.initializer.extend(constants)
-
-
-def _read_by(node: onnx.NodeProto) -> Iterator[str]:
-    """Also by the graphs inside it."""
-    yield from node.input
-    for attribute in node.attribute:
-        for graph in (attribute.g, *attribute.graphs):
-            yield from (value.name for value in graph.output)
-            for inner in graph.node:
-                yield from _read_by(inner)

@@ -73,7 +73,7 @@ class ServiceSettings:
     workers: int = 1  # processes
     threads: int = 0  # for the model, of each worker; 0: the cores of this machine (or container) shared among them
     poll_seconds: float = 0.5  # between two looks at rollout.json
-    batch_tokens: int = 256  # that a lane takes at a time, padding included; one text alone may be longer
+    batch_tokens: int = 384  # that a lane takes at a time, padding included; one text alone may be longer
     queue_tokens: int = 16_384  # that may wait, a task
     deadline_seconds: float = 30.0  # for an answer, where the request does not say
     cache_entries: int = 0  # texts of each release whose answers are remembered; 0: none

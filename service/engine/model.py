@@ -74,6 +74,11 @@ class LoadedRelease:
         """How long an embedding is."""
         return int(self._reference.projection_mean.shape[0])
 
+    @property
+    def graph(self) -> dict[str, str]:
+        """What training wrote of how the graph was made."""
+        return dict(self._session.get_modelmeta().custom_metadata_map)
+
     def measure_cost(self) -> None:
         """Time some runs, on one core and on all."""
         row = self.encode([_WARM_UP_TEXT])[0].ids
@@ -133,9 +138,9 @@ class LoadedRelease:
 
         Raises ModelOutputError for what is no answer.
         """
-        width = max(map(len, rows))
+        lengths = np.array([len(row) or 1 for row in rows])  # a text without tokens is one of padding
+        width = int(lengths.max())
         ids = np.array([row + [0] * (width - len(row)) for row in rows], dtype=np.int64)
-        lengths = np.array([len(row) for row in rows])
         mask = (np.arange(width) < lengths[:, None]).astype(np.int64)
         inputs = {"input_ids": ids, "attention_mask": mask}
         if self.manifest.token_type_ids:
@@ -220,7 +225,7 @@ def load_release(
         for texts in ([_WARM_UP_TEXT], [_WARM_UP_TEXT, _WARM_UP_TEXT * 3]):
             for all_cores in (False, True):
                 release.predict([encoded.ids for encoded in release.encode(texts)], all_cores=all_cores)
-        alike = _alike(manifest, serving) if gently else None
+        alike = _alike(release, serving) if gently else None
         if alike is None:
             release.measure_cost()
         else:
@@ -246,11 +251,12 @@ def _encoder(folder: Path, manifest: Manifest, serving: Sequence[LoadedRelease])
     return TextEncoder(Tokenizer.from_file(str(folder / TOKENIZER_FILE)), manifest.max_tokens)
 
 
-def _alike(manifest: Manifest, serving: Sequence[LoadedRelease]) -> LoadedRelease | None:
+def _alike(loaded: LoadedRelease, serving: Sequence[LoadedRelease]) -> LoadedRelease | None:
     """A release whose network is as large: what its runs cost need not be measured anew, in the midst of traffic."""
-    size = manifest.files[MODEL_FILE].size
+    size = loaded.manifest.files[MODEL_FILE].size
     for release in serving:
-        if abs(release.manifest.files[MODEL_FILE].size - size) <= _ALIKE * size:
+        same = abs(release.manifest.files[MODEL_FILE].size - size) <= _ALIKE * size
+        if same and release.graph == loaded.graph:
             return release
     return None
 

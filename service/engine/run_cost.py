@@ -15,6 +15,7 @@ USUAL_OVERHEAD = 4.0
 _LEAST_OVERHEAD = 2.0
 _MOST_OVERHEAD = 32.0
 _LEAST_PADDED = 0.05
+_MOST_SQUARE = 0.02  # of MiniLM it is 0.003
 _MANY = 8
 _SHORT = 3  # tokens: no text has fewer that has a word
 _TIMES = 5
@@ -22,7 +23,7 @@ _TIMES = 5
 # of them may be busy with the callers. That is worth it where it is a fifth faster.
 _LENGTHS = (16, 32, 64, 128, 256)
 _FASTER = 0.8
-_FEW_TIMES = 3
+_WIDE_TIMES = 3
 
 
 @dataclass(frozen=True)
@@ -63,20 +64,22 @@ def run_cost(tokens: int, alone: float, among_many: float) -> RunCost:
 def measure(run: Callable[[Sequence[int]], float], tokens: int, most: int) -> RunCost:
     """`run` runs texts of so many tokens each and returns seconds; of each kind of run, the fastest counts.
 
-    One of `tokens` tokens, alone, among its like, and beside short ones, five times each; one of `most` tokens, three
-    times. The machine may have other work just now: runs take turns.
+    One of `tokens` tokens, alone, among its like, and beside short ones, and one of `most` tokens, five times each. The
+    machine may have other work just now: runs take turns.
     """
     like, unlike = [tokens] * _MANY, [tokens] + [_SHORT] * (_MANY - 1)
-    timed = [(run([tokens]), run(like), run(unlike)) for _ in range(_TIMES)]
-    alone, many, uneven = (min(times) for times in zip(*timed, strict=True))
-    long = min(run([most]) for _ in range(_FEW_TIMES))
+    timed = [(run([tokens]), run(like), run(unlike), run([most])) for _ in range(_TIMES)]
+    alone, many, uneven, long = (min(times) for times in zip(*timed, strict=True))
     found = run_cost(tokens, alone, many)
-    spared = (many - uneven) / found.token_seconds / (sum(like) - sum(unlike)) if tokens > _SHORT else 0.0
-    above = long / found.token_seconds - found.overhead - most
+    slope = (many - alone) / (sum(like) - tokens)  # seconds a token, which those of `found` are not where it was cut
+    if slope <= 0:
+        return found
+    spared = (many - uneven) / slope / (sum(like) - sum(unlike)) if tokens > _SHORT else 0.0
+    square = ((long - alone) / slope - (most - tokens)) / (most**2 - tokens**2) if most > 2 * tokens else 0.0
     return replace(
         found,
         padded=min(max(1.0 - spared, _LEAST_PADDED), 1.0),
-        square=max(above, 0.0) / most**2 if most > 2 * tokens else 0.0,
+        square=min(max(square, 0.0), _MOST_SQUARE),
     )
 
 
@@ -86,7 +89,7 @@ def measure_wide(cost: RunCost, run: Callable[[int, bool], float], most: int) ->
     `most` are the tokens of the longest text.
     """
     for tokens in (*(length for length in _LENGTHS if length < most), most):
-        timed = [(run(tokens, True), run(tokens, False)) for _ in range(_FEW_TIMES)]
+        timed = [(run(tokens, True), run(tokens, False)) for _ in range(_WIDE_TIMES)]
         if min(wide for wide, _ in timed) < _FASTER * min(narrow for _, narrow in timed):
             return replace(cost, wide_from=tokens)
     return cost

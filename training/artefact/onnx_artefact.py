@@ -143,12 +143,13 @@ class Artefact:
 
         `segments` are the token type ids; without them, all are 0. They are dropped where the graph does not know them.
         """
-        longest = max(len(ids) for ids in rows)
+        lengths = [len(ids) or 1 for ids in rows]  # a text without tokens is one of padding
+        longest = max(lengths)
         input_ids = np.zeros((len(rows), longest), dtype=np.int64)
         mask = np.zeros((len(rows), longest), dtype=np.int64)
         for row, ids in enumerate(rows):
             input_ids[row, : len(ids)] = ids
-            mask[row, : len(ids)] = 1
+            mask[row, : lengths[row]] = 1
         feed: dict[str, npt.NDArray[np.int64]] = {"input_ids": input_ids, "attention_mask": mask}
         if self.token_type_ids:
             feed["token_type_ids"] = padded_types(segments or [()] * len(rows), longest)

@@ -34,7 +34,9 @@ _KEYS = [0, 2, 3, 1]  # [texts, tokens, heads, width] -> [texts, heads, width, t
 def unpad(model: onnx.ModelProto) -> onnx.ModelProto:
     """A model that computes the same for every token that is not masked; what it says of the others is arbitrary.
 
-    Where its sizes cannot be inferred, or it knows no `attention_mask` [texts, longest], it stays as it was.
+    It must mask what it reads across tokens right where it reads: where steps that take each token by itself come in
+    between, other tokens would be read in the places of padding, as `check_agreement` finds out. A model whose sizes
+    cannot be inferred, or that knows no `attention_mask` of int64 [texts, longest], stays as it was.
     """
     found = onnx.ModelProto()
     found.CopyFrom(model)
@@ -44,8 +46,10 @@ def unpad(model: onnx.ModelProto) -> onnx.ModelProto:
         # Any, and bare ones, where an operator or a shape is new to it.
         logger.debug("The sizes in the graph cannot be inferred.", exc_info=True)
         return found
-    if len(shapes.get(_MASK, ())) == 2:
+    kinds = [value.type.tensor_type.elem_type for value in found.graph.input if value.name == _MASK]
+    if kinds == [onnx.TensorProto.INT64] and len(shapes.get(_MASK, ())) == 2:
         _Unpadding(found.graph, shapes).write()
+        helper.set_model_props(found, {**{one.key: one.value for one in found.metadata_props}, "padding": "left out"})
     return found
 
 
@@ -95,7 +99,8 @@ class _Unpadding:
             case "MatMul":
                 return self._is_states(first) and len(self._constants.get(node.input[1], ())) == 2
             case "LayerNormalization":
-                return self._is_states(first) and _axis(node) in (-1, 2)
+                own = all(map(self._is_for_all, node.input[1:]))
+                return self._is_states(first) and own and _axis(node) in (-1, 2)
             case "Split":
                 return first in self._bare and _axis(node) in (-1, 2)
         if node.op_type not in _ELEMENTWISE:
@@ -179,7 +184,7 @@ class _Unpadding:
         found = node.output[0]
         each = self._reshaped(_tokens_of(parted.input[0]), width)
         turned = _order(node) == _KEYS
-        rows = f"{OWN}rows of {found}" if turned else found
+        rows = f"{OWN}{found}, rows" if turned else found
         self._add("Gather", [each, self._places.places_of_heads(count)], rows)
         if turned:
             self._nodes.append(
@@ -188,7 +193,7 @@ class _Unpadding:
 
     def _reshaped(self, name: str, width: int) -> str:
         """[rows, width]"""
-        found = f"{OWN}rows of {width} of {name}"
+        found = f"{OWN}{name}, rows of {width}"
         if found not in self._reshapes:
             self._reshapes.add(found)
             self._add("Reshape", [name, self._places.constant([-1, width])], found)

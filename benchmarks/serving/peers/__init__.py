@@ -7,8 +7,10 @@ from benchmarks.serving.peers.fastapi import FASTAPI
 from benchmarks.serving.peers.infinity import INFINITY
 from benchmarks.serving.peers.litserve import LITSERVE
 from benchmarks.serving.peers.mlserver import MLSERVER
-from benchmarks.serving.peers.mosec import MOSEC
+from benchmarks.serving.peers.mosec import MOSEC, MOSEC_BATCHED
 from benchmarks.serving.peers.peer import Peer
 from benchmarks.serving.peers.ray import RAY
 
-PEERS: dict[str, Peer] = {peer.name: peer for peer in (BENTOML, FASTAPI, LITSERVE, MOSEC, MLSERVER, RAY, INFINITY)}
+PEERS: dict[str, Peer] = {
+    peer.name: peer for peer in (BENTOML, FASTAPI, LITSERVE, MOSEC, MOSEC_BATCHED, MLSERVER, RAY, INFINITY)
+}

@@ -32,11 +32,11 @@ def seconds_of(made: RunCost, lengths: Sequence[int]) -> float:
     return (own + len(lengths) * made.place(max(lengths))) * made.token_seconds
 
 
-@given(st.floats(1e-6, 1e-2), st.floats(4.0, 30.0), st.floats(0.06, 1.0))
+@given(st.floats(1e-6, 1e-2), st.floats(4.0, 100.0), st.floats(0.06, 1.0))
 def test_what_padding_costs_is_found(token_seconds: float, overhead: float, padded: float) -> None:
     made = RunCost(token_seconds, overhead, padded)
     found = measure(lambda lengths: seconds_of(made, lengths), 15, 256)
-    assert found.overhead == pytest.approx(overhead)
+    assert found.overhead == pytest.approx(min(overhead, 32.0))
     assert found.padded == pytest.approx(padded)
     assert found.square == pytest.approx(0.0, abs=1e-6)
 
@@ -66,10 +66,10 @@ def test_whatever_was_measured_the_cost_is_one_that_can_be(times: list[float], t
 
 def test_the_fastest_runs_count() -> None:
     made = RunCost(0.001, 8.0)
-    taken = iter([3.0, 1.0, 2.0, 1.5, 1.0, 1.0, 1.0, 1.0])
+    slower = iter([3.0, 1.0, 2.0, 1.5, 1.0])
 
     def run(lengths: Sequence[int]) -> float:
-        return (next(taken) if len(lengths) == 1 else 1.0) * seconds_of(made, lengths)
+        return (next(slower) if lengths == [10] else 1.0) * seconds_of(made, lengths)
 
     assert measure(run, 10, 64).overhead == pytest.approx(8.0)
 

@@ -50,9 +50,11 @@ def model_of(nodes: Sequence[onnx.NodeProto], outputs: dict[str, Sequence[str | 
     return simplify(model)
 
 
-def feed_of(texts: list[list[int]]) -> dict[str, np.ndarray]:
+def feed_of(texts: list[list[int]], *, end: bool = False) -> dict[str, np.ndarray]:
+    """Padding stands behind the texts, or before them."""
     longest = max(map(len, texts))
-    ids = np.array([text + [0] * (longest - len(text)) for text in texts], dtype=np.int64)
+    padding = [[0] * (longest - len(text)) for text in texts]
+    ids = np.array([left + text if end else text + left for text, left in zip(texts, padding, strict=True)], np.int64)
     return {"ids": ids, "attention_mask": (ids > 0).astype(np.int64)}
 
 
@@ -98,8 +100,8 @@ def pooled() -> list[onnx.NodeProto]:
     ]
 
 
-# As far above the places of padding as a mask of -1e6 would put those below.
-MASKING = {"axes": np.array([1, 2]), "far": np.float32(1e6)}
+# As far above the places of padding as a mask of -1000 would put those below.
+MASKING = {"axes": np.array([1, 2]), "far": np.float32(1000)}
 
 
 @pytest.fixture(scope="module")
@@ -109,13 +111,13 @@ def sessions() -> tuple[onnxruntime.InferenceSession, onnxruntime.InferenceSessi
     return session_of(model), session_of(unpad(model))
 
 
-@given(texts=BATCHES)
-def test_attention_and_pooling_say_what_they_said(sessions, texts: list[list[int]]) -> None:
-    feed = feed_of(texts)
+@given(texts=BATCHES, end=st.booleans())
+def test_attention_and_pooling_say_what_they_said(sessions, texts: list[list[int]], end: bool) -> None:
+    feed = feed_of(texts, end=end)
     (expected, states), (found, found_states) = (session.run(["pooled", "states"], feed) for session in sessions)
     np.testing.assert_allclose(found, expected, atol=1e-4)
-    for row, text in enumerate(texts):
-        np.testing.assert_allclose(found_states[row, : len(text)], states[row, : len(text)], atol=1e-4)
+    real = feed["attention_mask"] == 1
+    np.testing.assert_allclose(found_states[real], states[real], atol=1e-4)
 
 
 def test_heads_are_parted_and_put_together_without_turning_states() -> None:
@@ -127,7 +129,7 @@ def test_heads_are_parted_and_put_together_without_turning_states() -> None:
     assert [len(shapes[one.input[0]]) for one in products] == [2, 2]
 
 
-def test_what_a_product_with_the_mask_makes_nothing_stays_nothing() -> None:
+def test_what_the_mask_makes_nothing_is_nothing_where_it_is_summed() -> None:
     nodes = [
         node("MatMul", "x weight", "states"),
         node("Cast", "attention_mask", "real", to=TensorProto.FLOAT),
@@ -176,4 +178,11 @@ def test_a_graph_without_a_mask_stays_as_it_was() -> None:
         [numpy_helper.from_array(floats(WIDTH, WIDTH), "weight")],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    assert unpad(model) == model
+
+
+def test_a_graph_with_a_mask_of_another_type_stays_as_it_was() -> None:
+    model = model_of([node("MatMul", "x weight", "y")], {"y": ["texts", "longest", WIDTH]})
+    for value in model.graph.input:
+        value.type.tensor_type.elem_type = TensorProto.INT32
     assert unpad(model) == model

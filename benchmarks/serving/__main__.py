@@ -174,13 +174,13 @@ def _answered(loads: Sequence[OpenLoad], share: float) -> list[float]:
 def _table(found: dict[str, dict[str, Measured]], ceilings: Sequence[float]) -> None:
     print(f"\nmedians of the rounds; the ceiling: {median(ceilings):.0f} texts/s")
     heads = "".join(f"{load + ' texts/s':>15}{'p50 ms':>8}{'p99 ms':>8}{'CPU ms':>8}" for load in LOADS)
-    print(f"{'server':<14}{heads}{'failed':>8}")
+    print(f"{'server':<16}{heads}{'failed':>8}")
     for server, by in sorted(found.items(), key=lambda one: -one[1]["c64"].per_second):
         cells = "".join(
             f"{by[load].per_second:>15.0f}{by[load].p50_ms:>8.2f}{by[load].p99_ms:>8.2f}{by[load].cpu_ms:>8.3f}"
             for load in LOADS
         )
-        print(f"{server:<14}{cells}{sum(one.failed for one in by.values()):>8}")
+        print(f"{server:<16}{cells}{sum(one.failed for one in by.values()):>8}")
 
 
 def _open_table(loads: Sequence[OpenLoad], swaps: Sequence[Swap]) -> None:

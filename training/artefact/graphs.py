@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
 import onnx
 from onnxruntime.tools.symbolic_shape_infer import SymbolicShapeInference
+
+logger = logging.getLogger(__name__)
 
 Size = int | str  # known, or the name of an axis whose size is not
 Shapes = dict[str, list[Size]]  # of values, by name
@@ -14,10 +17,17 @@ _UNBOUNDED = 2**31 - 1  # as onnxruntime's own default: a size as large as this 
 
 
 def inferred(model: onnx.ModelProto) -> Shapes:
-    """The shapes of values, as far as they can be told. Raises exceptions of any kind, bare ones too.
+    """The shapes of values, as far as they can be told; none where an operator or a shape is new to onnxruntime."""
+    try:
+        return _inferred(model)
+    except Exception:
+        # Any, and bare ones.
+        logger.debug("The sizes in the graph cannot be inferred.", exc_info=True)
+        return {}
 
-    Step by step, since all at once it leaves the model in a file where it does not finish.
-    """
+
+def _inferred(model: onnx.ModelProto) -> Shapes:
+    """Step by step, since all at once it leaves the model in a file where it does not finish."""
     inference = SymbolicShapeInference(_UNBOUNDED, auto_merge=True, guess_output_rank=False, verbose=0)
     inference._preprocess(model)
     while inference.run_:

@@ -7,7 +7,6 @@ share they give a name a layer, through which the quantizer does not look.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -16,8 +15,6 @@ import onnx
 from onnx import numpy_helper
 
 from training.artefact.graphs import Shapes, Size, drop_unread, inferred
-
-logger = logging.getLogger(__name__)
 
 _Integers = npt.NDArray[np.int64]
 
@@ -30,12 +27,7 @@ def simplify(model: onnx.ModelProto) -> onnx.ModelProto:
     found = onnx.ModelProto()
     found.CopyFrom(model)
     _drop_names(found.graph)
-    try:
-        shapes = inferred(found)
-    except Exception:
-        # Any, and bare ones, where an operator or a shape is new to it.
-        logger.debug("The sizes in the graph cannot be inferred.", exc_info=True)
-        shapes = {}
+    shapes = inferred(found)
     _write_reshapes(found.graph, shapes)
     _write_sizes(found.graph, shapes)
     drop_unread(found.graph)

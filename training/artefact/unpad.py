@@ -11,7 +11,6 @@ Source: Zhai and others, ByteTransformer: A High-Performance Transformer Boosted
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 
 import onnx
@@ -19,8 +18,6 @@ from onnx import helper
 
 from training.artefact.graphs import Shapes, Size, drop_unread, inferred, read_by
 from training.artefact.token_places import OWN, TokenPlaces
-
-logger = logging.getLogger(__name__)
 
 _MASK = "attention_mask"
 # Each element of what these make depends on the same element of what they read, and on constants.
@@ -40,12 +37,7 @@ def unpad(model: onnx.ModelProto) -> onnx.ModelProto:
     """
     found = onnx.ModelProto()
     found.CopyFrom(model)
-    try:
-        shapes = inferred(found)
-    except Exception:
-        # Any, and bare ones, where an operator or a shape is new to it.
-        logger.debug("The sizes in the graph cannot be inferred.", exc_info=True)
-        return found
+    shapes = inferred(found)
     kinds = [value.type.tensor_type.elem_type for value in found.graph.input if value.name == _MASK]
     if kinds == [onnx.TensorProto.INT64] and len(shapes.get(_MASK, ())) == 2:
         _Unpadding(found.graph, shapes).write()

@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 from contracts.records import Role
@@ -121,7 +122,8 @@ class Serving:
         if self._limit is not None:
             self._limit.charge(CALLER.get(), len(texts), started)
         release, role = routed.release, routed.role
-        encoded, placed = await self._answered(release, texts, deadline, hung_up)
+        answered = self._run if self._cache is None else partial(self._known_or_run, self._cache)
+        encoded, placed = await answered(release, texts, deadline, hung_up)
         now, ended = time.time(), time.monotonic()
         latency_ms = 1000 * (ended - started)
         answers: list[Answered] = []
@@ -146,17 +148,16 @@ class Serving:
             self._offer_shadow(task, texts, answers)
         return Predicted(release, role, answers)
 
-    async def _answered(
+    async def _known_or_run(
         self,
+        cache: AnswerCache,
         release: LoadedRelease,
         texts: Sequence[str],
         deadline: float,
         hung_up: Callable[[], Awaitable[object]] | None,
     ) -> tuple[list[EncodedText], list[Placed]]:
         """How each text was encoded, and where its answer lies; known ones are not run again."""
-        if self._cache is None:
-            return await self._run(release, texts, deadline, hung_up)
-        known = [self._cache.find(release, text) for text in texts]
+        known = [cache.find(release, text) for text in texts]
         new = [text for text, found in zip(texts, known, strict=True) if found is None]
         hits = len(texts) - len(new)
         self.metrics.cache_lookups.labels(release.task, "hit").inc(hits)
@@ -165,7 +166,7 @@ class Serving:
         if new:
             fresh = list(zip(*await self._run(release, new, deadline, hung_up), strict=True))
             for text, place in fresh:
-                self._cache.keep(release, text, place)
+                cache.keep(release, text, place)
         left = iter(fresh)
         pairs = [found or next(left) for found in known]
         return [text for text, _ in pairs], [place for _, place in pairs]
@@ -179,7 +180,11 @@ class Serving:
     ) -> tuple[list[EncodedText], list[Placed]]:
         begun = time.monotonic()
         self._scheduler.check_room(release.task)
-        encoded = await self._encoded(release, texts, deadline)
+        characters = sum(map(len, texts))
+        if characters <= _INLINE_CHARS:
+            encoded = release.encode(texts)
+        else:
+            encoded = await self._encoded(release, texts, characters, deadline)
         ticket = await self._scheduler.predict(release, encoded, deadline=deadline, hung_up=hung_up)
         if self.tracing is not None:
             _note_stages(begun, ticket, sum(len(text.ids) for text in encoded))
@@ -187,10 +192,9 @@ class Serving:
             return encoded, await asyncio.to_thread(settle_all, release, encoded, rows)
         return encoded, settle_all(release, encoded, ticket.answers())
 
-    async def _encoded(self, release: LoadedRelease, texts: Sequence[str], deadline: float) -> list[EncodedText]:
-        characters = sum(map(len, texts))
-        if characters <= _INLINE_CHARS:
-            return release.encode(texts)
+    async def _encoded(
+        self, release: LoadedRelease, texts: Sequence[str], characters: int, deadline: float
+    ) -> list[EncodedText]:
         # As with the queue, a request larger than the bound is served when nothing else waits.
         if self._encoding and self._encoding + characters > _ENCODING_CHARS:
             raise QueueFullError(release.task, self.settings.queue_tokens, 1)

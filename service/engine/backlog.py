@@ -133,6 +133,14 @@ class Backlog:
         (only,) = next(iter(self._queues.values()))
         return only.ticket.release.is_short(len(only.ids))
 
+    def next_is_brief(self) -> bool:
+        """Whether the next run is over before handing it to a lane and back would pay."""
+        queue = min(self._queues.values(), key=self._precedence, default=None)
+        if queue is None:
+            return False
+        release = queue[0].ticket.release
+        return release.is_brief(min(self.tokens[release.task], self.batch_tokens))
+
     def remove(self, *tickets: Ticket) -> None:
         """Whatever of these requests still waits: their callers are gone, or their time is over."""
         unwanted = set(map(id, tickets))

@@ -13,6 +13,7 @@ from contracts.entities import Word, words_of
 from contracts.lemmas import lemmatizer_of
 from contracts.question_windows import Window, padded_types, read_question
 from contracts.truncation import cut
+from service.engine.word_cache import word_cache_of
 
 
 class EncodedText(NamedTuple):
@@ -65,13 +66,21 @@ class TextEncoder:
         self._unknown = -1 if unknown is None else tokenizer.token_to_id(unknown)
         self._specials = tokenizer.num_special_tokens_to_add(False)
         self._lemmatize = lemmatizer_of(tokenizer)
+        self._words = word_cache_of(tokenizer)
 
     def encode(self, texts: Sequence[str]) -> list[EncodedText]:
         """Tokenize; texts above max_tokens are cut, their closing special token kept."""
         read = texts if self._lemmatize is None else [self._lemmatize(text) for text in texts]
+        known = [None if self._words is None else self._words.ids(text) for text in read]
+        # A cut needs to know which tokens are special.
+        known = [ids if ids is not None and len(ids) <= self._max_tokens else None for ids in known]
+        new = [text for text, ids in zip(read, known, strict=True) if ids is None]
         # Without offsets, which nobody wants here.
-        found = self._tokenizer.encode_batch_fast(list(read))
-        return [self._encoded(*one) for one in zip(texts, found, strict=True)]
+        found = iter(self._tokenizer.encode_batch_fast(new) if new else ())
+        return [
+            self._encoded(text, next(found)) if ids is None else self._told(text, ids, len(ids))
+            for text, ids in zip(texts, known, strict=True)
+        ]
 
     def encode_words(self, texts: Sequence[str]) -> list[EncodedText]:
         """Tokenize, and keep where words are; texts above max_tokens are cut."""
@@ -97,9 +106,11 @@ class TextEncoder:
 
     def _encoded(self, text: str, encoding: Encoding) -> EncodedText:
         ids: list[int] = encoding.ids
-        length = len(ids)
+        return self._told(text, cut(ids, encoding, self._max_tokens), len(ids), ids.count(self._unknown))
+
+    def _told(self, text: str, ids: list[int], length: int, unknown: int | None = None) -> EncodedText:
+        """`ids` are those that are kept; `length` and `unknown` count all."""
         pieces = max(0, length - self._specials)
-        unknown = ids.count(self._unknown) / pieces if pieces else 0.0
-        if length > self._max_tokens:
-            ids = cut(ids, encoding, self._max_tokens)
-        return EncodedText(text, ids, length, min(unknown, 1.0), pieces / max(1, len(text.split())))
+        unknown = ids.count(self._unknown) if unknown is None else unknown
+        share = min(unknown / pieces, 1.0) if pieces else 0.0
+        return EncodedText(text, ids, length, share, pieces / max(1, len(text.split())))

@@ -36,6 +36,8 @@ _ALIKE = 0.02
 _LONGEST_TIMED = 256
 # Two switches of threads and their wait for the interpreter cost some 0.2 ms.
 _SHORT_SECONDS = 0.0025
+# Two threads that both want the interpreter cost each request of a run as much again.
+_BRIEF_SECONDS = 0.0015
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,10 @@ class LoadedRelease:
         """Whether a run over one text of that many tokens is over before handing it to a thread would pay."""
         return self.cost.seconds(tokens) <= _SHORT_SECONDS
 
+    def is_brief(self, tokens: int) -> bool:
+        """Whether to hand a run over texts of that many tokens to a thread would take about as long as the run."""
+        return self.cost.seconds_among(tokens) <= _BRIEF_SECONDS
+
     def is_wide(self, tokens: int) -> bool:
         """Whether all cores are worth it for one text of that many tokens."""
         return tokens >= self.cost.wide_from
@@ -138,11 +144,11 @@ class LoadedRelease:
 
         Raises ModelOutputError for what is no answer.
         """
-        lengths = np.array([len(row) or 1 for row in rows])  # a text without tokens is one of padding
-        width = int(lengths.max())
+        lengths = [len(row) or 1 for row in rows]  # a text without tokens is one of padding
+        width = max(lengths)
         ids = np.array([row + [0] * (width - len(row)) for row in rows], dtype=np.int64)
-        mask = (np.arange(width) < lengths[:, None]).astype(np.int64)
-        inputs = {"input_ids": ids, "attention_mask": mask}
+        mask = np.arange(width) < np.array(lengths)[:, None]
+        inputs = {"input_ids": ids, "attention_mask": mask.astype(np.int64)}
         if self.manifest.token_type_ids:
             inputs["token_type_ids"] = segments_of(rows, width)
         try:

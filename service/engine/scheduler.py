@@ -155,10 +155,11 @@ class Scheduler:
     def _wake(self) -> None:
         self._waking = False
         with self._lock:
+            brief = self._backlog.next_is_brief()
             # A short text that came alone is run here: it is answered before a lane would have begun. Whatever comes
             # meanwhile is read together afterwards, and goes to the lanes: were it run here too, callers that come two
-            # at a time would have one core between them for ever.
-            here = not (self._busy or self._turns) and self._backlog.lone_text_is_short()
+            # at a time would have one core between them for ever. Of a network that is hardly anything, all is.
+            here = not self._busy and (brief or (not self._turns and self._backlog.lone_text_is_short()))
             batch = self._backlog.take(busy=0) if here else None
             if batch is not None:
                 self._busy += 1
@@ -166,13 +167,18 @@ class Scheduler:
                 self._work.notify(min(self._idle, self._backlog.texts))
         if batch is not None:
             self._run(batch, operator.call)
-            self._turns = _TURNS
-            self._turn()
+            if not brief:
+                self._turns = _TURNS
+                self._turn()
             with self._lock:
                 self._busy -= 1
                 if self._shadows:
                     # A lane that was told of them meanwhile found this busy and went to sleep again.
                     self._work.notify()
+                more = bool(self._backlog.texts)
+            if more and not self._waking:
+                self._waking = True
+                asyncio.get_running_loop().call_soon(self._wake)
 
     def _turn(self) -> None:
         self._turns -= 1

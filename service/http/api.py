@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from functools import lru_cache
 
 import orjson
 
@@ -31,9 +32,10 @@ from service.http.asgi import (
     Receive,
     Scope,
     Send,
+    answer_headers,
+    check_json,
+    check_tensors,
     read_body,
-    read_json_body,
-    read_tensor_body,
     replayed,
     send_answer,
 )
@@ -57,10 +59,10 @@ _NO_STRANGERS = (
 
 async def predict(call: Call) -> Answer:
     """POST /v1/models/{task}:predict. One release answers all instances of a request."""
-    releases = call.serving.releases
-    release = releases.serving(call.task)
+    state = call.serving.releases.state(call.task)
+    release = state.route(None, None).release
     # Of all loaded releases: which of them answers is known once the request is read.
-    labels = len(releases.labels(call.task)) if release.head.ranked is not None else 0
+    labels = len(state.labels) if release.head.ranked is not None else 0
     request = predict_request(call.body, release.manifest.spec.limits, labels, asks=release.head.asks)
     predicted = await call.serving.predict(
         call.task, request, call.started, deadline=call.deadline(), hung_up=call.receive
@@ -139,6 +141,7 @@ _PASSED_ON = ("", "bentoml")
 _HUNG_UP = 499
 
 
+@lru_cache(64)  # few, since callers may make up any
 def find_route(path: str) -> tuple[Route | None, str]:
     """The route of one of our own paths, and the task that it names ("" for none)."""
     plain = _PLAIN.get(path)
@@ -170,17 +173,13 @@ class Api:
         if scope["type"] != "http":
             await self._behind(scope, receive, send)
             return
+        is_own = scope["path"].startswith(("/v1", PROTOCOL)) or scope["path"] in _PLAIN
+        answer = self._answer if is_own else self._pass_on
         tracing = self._serving().tracing
         if tracing is None:
-            await self._dispatch(scope, receive, send)
+            await answer(scope, receive, send)
         else:
-            await tracing.answer(self._dispatch, scope, receive, send)
-
-    async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"].startswith(("/v1", PROTOCOL)) or scope["path"] in _PLAIN:
-            await self._answer(scope, receive, send)
-        else:
-            await self._pass_on(scope, receive, send)
+            await tracing.answer(answer, scope, receive, send)
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         """BentoML knows no keys, and reads bodies of any length and many types, so callers are held to ours here."""
@@ -193,8 +192,9 @@ class Api:
 
         try:
             _admit(self._serving(), scope)
-            read = read_json_body if scope["method"] == "POST" else read_body
-            body = await read(scope, receive, self._serving().settings.max_body_bytes)
+            if scope["method"] == "POST":
+                check_json(scope["headers"])
+            body = await read_body(scope, receive, self._serving().settings.max_body_bytes)
             if scope["path"] == _TYPED and scope["method"] == "POST":
                 check_typed(body)
         except (BodyMalformedError, RequestInvalidError) as error:
@@ -233,7 +233,12 @@ class Api:
             if answer.status == 500:
                 logger.exception("%s %s failed unexpectedly.", scope["method"], _instance(scope))
         serving.metrics.answered(labels, answer.status, time.monotonic() - started)
-        await send_answer(send, answer.status, answer.body, answer.content_type, answer.headers)
+        # Traces take the status from what is sent.
+        at_once = scope.get("extensions", {}).get("perennial.answer") if serving.tracing is None else None
+        if at_once is None:
+            await send_answer(send, answer.status, answer.body, answer.content_type, answer.headers)
+        else:
+            at_once(answer.status, answer_headers(answer.body, answer.content_type, answer.headers), answer.body)
 
 
 async def _handled(
@@ -247,8 +252,8 @@ async def _handled(
         raise MethodNotAllowedError(method, (route.method,) if route.method == "POST" else ("GET", "HEAD"))
     body = b""
     if route.method == "POST":
-        read = read_tensor_body if route.tensors else read_json_body
-        body = await read(scope, receive, serving.settings.max_body_bytes)
+        (check_tensors if route.tensors else check_json)(scope["headers"])
+        body = await read_body(scope, receive, serving.settings.max_body_bytes)
     return await route.handle(Call(serving, task, body, started, scope["headers"], receive))
 
 

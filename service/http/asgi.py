@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from functools import lru_cache
 from typing import Any
 
 from service.errors import BodyTooLargeError, BodyTooSlowError, MediaTypeError
@@ -26,29 +27,24 @@ class DisconnectedError(Exception):
     """The caller hung up before its request was whole: there is nobody to answer."""
 
 
-async def read_json_body(scope: Scope, receive: Receive, limit: int) -> bytes:
-    """The body of a request that says it is JSON, or says nothing of its type.
-
-    Raises MediaTypeError, and what `read_body` raises.
-    """
-    for name, value in scope["headers"]:
+def check_json(headers: Headers) -> None:
+    """Of a request that says it is JSON, or says nothing of its type. Raises MediaTypeError for any other."""
+    for name, value in headers:
         if name == b"content-type":
-            _check_type(value.decode("latin-1"))
+            _check_type(value)
         elif name == b"content-encoding" and value.strip().lower() != b"identity":
             raise MediaTypeError("Content-Encoding", ascii(value.decode("latin-1")[:100]))
-    return await read_body(scope, receive, limit)
 
 
-async def read_tensor_body(scope: Scope, receive: Receive, limit: int) -> bytes:
-    """The body of a request whose JSON may be followed by binary tensors, which a header then announces.
+def check_tensors(headers: Headers) -> None:
+    """Of a request whose JSON may be followed by binary tensors, which a header then announces.
 
-    Raises what `read_json_body` raises.
+    Raises MediaTypeError.
     """
-    names = {name for name, _ in scope["headers"]}
+    names = {name for name, _ in headers}
     # A page of another site cannot set that header unasked, nor send JSON: its forms get no further than this.
-    if b"inference-header-content-length" in names and b"content-encoding" not in names:
-        return await read_body(scope, receive, limit)
-    return await read_json_body(scope, receive, limit)
+    if b"inference-header-content-length" not in names or b"content-encoding" in names:
+        check_json(headers)
 
 
 async def read_body(scope: Scope, receive: Receive, limit: int, seconds: float = BODY_SECONDS) -> bytes:
@@ -105,18 +101,14 @@ async def send_answer(
     send: Send, status: int, body: bytes, content_type: bytes, extra: Iterable[tuple[bytes, bytes]]
 ) -> None:
     """One whole response."""
-    await send(
-        {
-            "type": "http.response.start",
-            "status": status,
-            "headers": [
-                (b"content-type", content_type),
-                (b"content-length", str(len(body)).encode()),
-                *extra,
-            ],
-        }
-    )
+    headers = answer_headers(body, content_type, extra)
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+def answer_headers(body: bytes, content_type: bytes, extra: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """Of one whole response."""
+    return [(b"content-type", content_type), (b"content-length", b"%d" % len(body)), *extra]
 
 
 def _within(body: bytes, limit: int) -> bytes:
@@ -125,9 +117,10 @@ def _within(body: bytes, limit: int) -> bytes:
     return body
 
 
-def _check_type(value: str) -> None:
-    kind, *parameters = (part.strip().lower() for part in value.split(";"))
+@lru_cache(16)  # few, since callers may make up any
+def _check_type(value: bytes) -> None:
+    kind, *parameters = (part.strip().lower() for part in value.decode("latin-1").split(";"))
     is_json = kind in ("", "application/json") or (kind.startswith("application/") and kind.endswith("+json"))
     charsets = [part.partition("=")[2].strip('" ') for part in parameters if part.startswith("charset=")]
     if not is_json or any(charset not in _UTF8 for charset in charsets):
-        raise MediaTypeError("Content-Type", ascii(value[:100]))
+        raise MediaTypeError("Content-Type", ascii(value.decode("latin-1")[:100]))

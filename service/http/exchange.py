@@ -167,6 +167,17 @@ class Exchange:
         else:
             raise RuntimeError(f"Unexpected ASGI message {kind!r} in an answer.")
 
+    def answer(self, status: int, headers: Headers, body: bytes) -> None:
+        """All of the answer at once, in the place of two messages; its headers say how long the body is."""
+        if self.disconnected:
+            return
+        if self.started or self._head is not None:
+            raise RuntimeError("An answer has begun already.")
+        head = self._begin(status, headers)
+        self.started = True
+        self._line.write(head if self._method == "HEAD" else head + body)
+        self._end()
+
     def _take(self) -> bytes:
         parts, self._parts = self._parts, []
         unread, self.unread = self.unread, 0
@@ -230,9 +241,12 @@ class Exchange:
         if more:
             await self._line.drain()
         else:
-            self.answered = True
-            self.wake()
-            self._line.finished(self)
+            self._end()
+
+    def _end(self) -> None:
+        self.answered = True
+        self.wake()
+        self._line.finished(self)
 
     async def _failed(self) -> None:
         if self.started:

@@ -11,6 +11,7 @@ import httptools
 
 from service.http.asgi import Headers
 from service.http.exchange import Exchange, Line
+from service.http.same_head import SameHead, same_head
 
 _FRAMING = (b"content-length", b"transfer-encoding")
 # Parsed at a time: a read of 256 KiB may hold ten thousand requests, each of which takes fifty times its bytes.
@@ -67,6 +68,8 @@ class RequestReader:
         self._hosts = 0  # headers that say where the request goes; more than one, too, for one that says nothing
         self._host: bytes | None = None  # the latest that was found to be one
         self._expects_continue = False
+        self._same: SameHead | None = None
+        self._latest: dict[str, Any] | None = None  # scope of the latest, where its like may follow
         self._upgrading = False  # from the end of a head that wishes for another protocol until its body is read
 
     def feed(self, data: bytes = b"") -> None:
@@ -77,13 +80,35 @@ class RequestReader:
         if self._left:
             data, self._left = self._left + data, b""
         if len(data) <= _PIECE:
-            self._parse(data)
+            if self.coming is None and not (self.in_head or self.is_last):
+                self._read_whole(data)
+            else:
+                self._parse(data)
             return
         at = 0
         while at < len(data) and self._line.reads_on:
             self._parse(data[at : at + _PIECE])
             at += _PIECE
         self._left = data[at:]
+
+    def _read_whole(self, data: bytes) -> None:
+        """What begins with a request, and mostly is one: where its head is the latest one's, it is not parsed."""
+        same = self._same
+        body = None if same is None else same.body(data)
+        if same is not None and body is not None:
+            self.requests += 1
+            self.beyond = 0
+            self._line.begun()
+            self._begin(same.scope(len(body)), keep_alive=True)
+            if body:
+                self.on_body(body)
+            self.on_message_complete()
+            return
+        before = self.requests
+        self._parse(data)
+        latest, self._latest = self._latest, None
+        if latest is not None and self.requests == before + 1 and self.coming is None and not self.in_head:
+            self._same = same_head(data, latest)
 
     def _parse(self, data: bytes) -> None:
         if self.is_last:
@@ -107,7 +132,7 @@ class RequestReader:
     def close(self) -> None:
         """Nothing more will come. Without this, what was read would stay until the garbage collector's next turn."""
         del self._parser, self._line  # which both refer to this
-        self.coming = None
+        self.coming = self._same = self._latest = None
         self._left = b""
 
     def on_message_begin(self) -> None:
@@ -150,19 +175,25 @@ class RequestReader:
             "query_string": url.query or b"",
             "headers": self._headers,
         }
-        exchange = Exchange(
-            self._line,
-            scope,
-            keep_alive=version != "1.0" and self._parser.should_keep_alive(),
-            expects_continue=self._expects_continue and version != "1.0",
-        )
+        keep_alive = version != "1.0" and self._parser.should_keep_alive()
+        expects_continue = self._expects_continue and version != "1.0"
         # RFC 9112, section 3.2. Before HTTP/1.1 there may be none.
-        exchange.addressed = self._hosts == 1 or (version == "1.0" and not self._hosts)
-        scope["extensions"] = {"perennial.whole_body": exchange.whole_body}
-        self.coming = exchange
+        addressed = self._hosts == 1 or (version == "1.0" and not self._hosts)
         self._upgrading = method != "CONNECT" and self._parser.should_upgrade()
         if not self._upgrading:
             self._headers = []  # what comes behind the body is none of the head (RFC 9110, section 6.5.1)
+        plain = keep_alive and addressed and not (expects_continue or self._upgrading or method == "CONNECT")
+        self._latest = scope if plain else None
+        self._same = None
+        self._begin(scope, keep_alive=keep_alive, expects_continue=expects_continue, addressed=addressed)
+
+    def _begin(
+        self, scope: dict[str, Any], *, keep_alive: bool, expects_continue: bool = False, addressed: bool = True
+    ) -> None:
+        exchange = Exchange(self._line, scope, keep_alive=keep_alive, expects_continue=expects_continue)
+        exchange.addressed = addressed
+        scope["extensions"] = {"perennial.whole_body": exchange.whole_body, "perennial.answer": exchange.answer}
+        self.coming = exchange
         self._line.asked(exchange)
 
     def on_body(self, part: bytes) -> None:

@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 # Well under the 0.2 s within which a record is to reach the file.
 _GATHER_SECONDS = 0.1
 # Records that are written down between two pauses, and how long these are.
-_AT_ONCE = 4
+_AT_ONCE = 16
 _PAUSE_SECONDS = 0.0003
 # Of one waiting record beside its text, roughly.
 _RECORD_BYTES = 1024

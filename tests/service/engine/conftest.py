@@ -54,16 +54,16 @@ def held() -> Callable[..., AbstractContextManager[Runs]]:
     @contextmanager
     def hold(*releases: LoadedRelease) -> Iterator[Runs]:
         runs = Runs(releases[0])
-        before = [(release.predict, release.is_short) for release in releases]
+        before = [(release.predict, release.is_short, release.is_brief) for release in releases]
         for release in releases:
             release.predict = runs
-            release.is_short = lambda _: False
+            release.is_short = release.is_brief = lambda _: False
         try:
             yield runs
         finally:
             runs.go_on.set()
-            for release, (predict, is_short) in zip(releases, before, strict=True):
-                release.predict, release.is_short = predict, is_short
+            for release, found in zip(releases, before, strict=True):
+                release.predict, release.is_short, release.is_brief = found
 
     return hold
 

@@ -175,6 +175,7 @@ def test_a_short_text_alone_is_run_where_it_is_and_all_else_by_lanes(
 
     release.predict = noted
     release.is_short = lambda tokens: tokens <= len(short.ids)
+    release.is_brief = lambda _: False
     release.is_wide = lambda tokens: tokens > len(middling.ids)
 
     async def run() -> None:
@@ -205,6 +206,7 @@ def test_who_comes_while_a_text_is_run_where_it_is_gets_a_lane(
 
     release.predict = noted
     release.is_short = lambda _: True
+    release.is_brief = lambda _: False
 
     async def run() -> None:
         running = scheduler()

@@ -140,13 +140,22 @@ class Serving:
                 Answered(identifier, release.label(output, row), score, ranked, truncated, fields, text.length)
             )
             records.append(AnsweredText(identifier, now, release, text, output, row, latency_ms, role))
+        predicted = Predicted(release, role, answers)
+        # Once the caller is answered.
+        asyncio.get_running_loop().call_soon(self._note, task, texts, predicted, records, ended - started)
+        return predicted
+
+    def _note(
+        self, task: str, texts: Sequence[str], predicted: Predicted, records: Sequence[AnsweredText], seconds: float
+    ) -> None:
+        """What is to be known of a request that was answered."""
+        release, role, answers = predicted.release, predicted.role, predicted.answers
         self.log.put(records)
         labels = [release.counted_label(one.label) for one in answers]
-        self.metrics.predicted(task, release.version, role, labels, ended - started)
+        self.metrics.predicted(task, release.version, role, labels, seconds)
         # Were the shadow asked for by its version, it would be compared with itself.
         if role in ("stable", "canary"):
             self._offer_shadow(task, texts, answers)
-        return Predicted(release, role, answers)
 
     async def _known_or_run(
         self,

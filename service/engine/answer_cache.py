@@ -42,10 +42,11 @@ class AnswerCache:
 
 def _row(output: BatchOutput, row: int) -> BatchOutput:
     one = slice(row, row + 1)
+    projections = output.projections[one].copy()
     return BatchOutput(
         output.indices[one].copy(),
         output.scores[one].copy(),
         output.logits[one].copy(),
-        output.projections[one].copy(),
+        lambda: projections,
         settled=output.settled and output.settled[one],
     )

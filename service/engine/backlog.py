@@ -127,7 +127,7 @@ class Backlog:
         return batch
 
     def lone_text_is_short(self) -> bool:
-        """Whether one text waits and no more, and its run would be over at once."""
+        """Whether one text waits and no more, and its run would be over soon."""
         if self.texts != 1:
             return False
         (only,) = next(iter(self._queues.values()))

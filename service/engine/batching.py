@@ -25,6 +25,8 @@ def form_run(lengths: Sequence[int], token_budget: int, lanes: int, cost: RunCos
     `lengths` are tokens of the waiting texts (each >= 1, at least one) in order of arrival; `lanes` are those that have
     nothing to do, this one among them. With its padding, a run of several texts keeps within `token_budget`.
     """
+    if len(lengths) == 1:
+        return [0]
     left = window_tokens(sum(lengths), lanes, cost.overhead)
     count = 0
     for length in lengths:

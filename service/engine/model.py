@@ -7,6 +7,7 @@ import operator
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,8 @@ _WARM_UP_TEXT = "a text to warm up with, as long as many are: twelve words"
 _PAUSE_SECONDS = 0.1
 _ALIKE = 0.02
 _LONGEST_TIMED = 256
-# Two switches of threads and their wait for the interpreter cost some 0.2 ms.
-_SHORT_SECONDS = 0.0025
+# Whoever comes while the event loop runs a text waits no longer than this.
+_SHORT_SECONDS = 0.010
 # Two threads that both want the interpreter cost each request of a run as much again.
 _BRIEF_SECONDS = 0.0015
 
@@ -47,9 +48,14 @@ class BatchOutput:
     indices: npt.NDArray[np.int64]  # [batch], into the manifest's labels
     scores: npt.NDArray[np.float64]  # [batch], 0..1
     logits: Floats  # [batch, labels], or what the kind of task has in its place
-    projections: Floats  # [batch, k]
+    projected: Callable[[], Floats]  # [batch, k], made where they are wanted: no caller waits for what the log holds
     embeddings: Floats | None = None  # [batch, hidden], of kinds whose texts are still to be settled
     settled: tuple[Settled, ...] | None = None  # of kinds that settle texts, once they are
+
+    @cached_property
+    def projections(self) -> Floats:
+        """[batch, k], of the embeddings on the reference's components."""
+        return self.projected()
 
 
 class LoadedRelease:
@@ -97,7 +103,7 @@ class LoadedRelease:
             self.cost = measure_wide(self.cost, lambda tokens, wide: run([tokens], wide), most)
 
     def is_short(self, tokens: int) -> bool:
-        """Whether a run over one text of that many tokens is over before handing it to a thread would pay."""
+        """Whether callers can wait for a run over one text of that many tokens."""
         return self.cost.seconds(tokens) <= _SHORT_SECONDS
 
     def is_brief(self, tokens: int) -> bool:
@@ -167,17 +173,18 @@ class LoadedRelease:
                 f"Release {self.task}/{self.version}: expected finite logits of shape {wanted}, found {logits.shape}. "
                 f"Roll back with `perennial releases rollback {self.task}`."
             )
-        projections = self._reference.project(embeddings)
-        if not np.isfinite(projections).all():
+        # Finite only where all values are, and small enough for what is to be made of them.
+        if not math.isfinite(np.vdot(embeddings, embeddings)):
             raise ModelOutputError(
                 f"Release {self.task}/{self.version}: its embedding holds values that are not finite. "
                 f"Roll back with `perennial releases rollback {self.task}`."
             )
+        projected = partial(self._reference.project, embeddings)
         if self.head.best is None:
             nothing = np.zeros(len(rows))
-            return BatchOutput(nothing.astype(np.int64), nothing, logits, projections, embeddings)
+            return BatchOutput(nothing.astype(np.int64), nothing, logits, projected, embeddings)
         scored = self.head.best(logits, self.manifest.temperature)
-        return BatchOutput(scored.indices, scored.scores, logits, projections)
+        return BatchOutput(scored.indices, scored.scores, logits, projected)
 
     def settle(self, text: EncodedText, found: Sequence[tuple[BatchOutput, int]]) -> BatchOutput:
         """The answer to one text, a batch of its own, from where the runs of its rows left what they found.
@@ -195,7 +202,11 @@ class LoadedRelease:
         ]
         one = self.head.settle(text, rows, self.manifest)
         return BatchOutput(
-            np.zeros(1, dtype=np.int64), np.array([one.score]), one.logits[None], one.projection[None], settled=(one,)
+            np.zeros(1, dtype=np.int64),
+            np.array([one.score]),
+            one.logits[None],
+            lambda: one.projection[None],
+            settled=(one,),
         )
 
 
@@ -230,7 +241,9 @@ def load_release(
         release = LoadedRelease(manifest, session, wide_session, encoder, load_reference(folder / REFERENCE_FILE))
         for texts in ([_WARM_UP_TEXT], [_WARM_UP_TEXT, _WARM_UP_TEXT * 3]):
             for all_cores in (False, True):
-                release.predict([encoded.ids for encoded in release.encode(texts)], all_cores=all_cores)
+                found = release.predict([encoded.ids for encoded in release.encode(texts)], all_cores=all_cores)
+                if not np.isfinite(found.projections).all():
+                    raise ModelOutputError("its reference makes projections that are not finite")
         alike = _alike(release, serving) if gently else None
         if alike is None:
             release.measure_cost()

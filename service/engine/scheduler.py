@@ -36,8 +36,10 @@ _MAX_RETRY_AFTER = 60
 # most are answered long before, and pay nothing for it.
 _SWEEP_SECONDS = 0.05
 _PATIENCE_SECONDS = 1.0
-# Turns of the loop in which what was read while it ran a text comes to the scheduler.
-_TURNS = 5
+# Turns of uvloop in which what was read while it ran a text comes to the scheduler, and nothing that came later.
+_TURNS = 3
+# For how long lanes run everything once somebody came while the loop ran a text.
+_CROWDED_SECONDS = 0.25
 # Few texts have fewer tokens: where not even these fit, a text is refused before it is tokenized.
 _FEW_TOKENS = 8
 
@@ -58,6 +60,7 @@ class Scheduler:
         self._stopping = False
         self._waking = False
         self._turns = 0  # of the loop, until whoever comes cannot have come while it ran a text
+        self._crowded_until = 0.0  # monotonic
         self._told: deque[Callable[[], None]] = deque()
         self._telling = False
         self._rate = _FIRST_RATE * lanes
@@ -88,6 +91,8 @@ class Scheduler:
         rows = [row for text in texts for row in text.rows]
         tokens, count = sum(map(len, rows)), len(rows)
         now = time.monotonic()
+        if self._turns:
+            self._crowded_until = now + _CROWDED_SECONDS
         ticket = Ticket(release, loop.create_future(), now, deadline, [None] * count, count, hung_up)
         with self._lock:
             self._admit(release.task, tokens, deadline - now)
@@ -156,10 +161,10 @@ class Scheduler:
         self._waking = False
         with self._lock:
             brief = self._backlog.next_is_brief()
-            # A short text that came alone is run here: it is answered before a lane would have begun. Whatever comes
-            # meanwhile is read together afterwards, and goes to the lanes: were it run here too, callers that come two
-            # at a time would have one core between them for ever. Of a network that is hardly anything, all is.
-            here = not self._busy and (brief or (not self._turns and self._backlog.lone_text_is_short()))
+            # A short text that came alone is run here: to hand it to a thread, and its answer back, would take longer
+            # by a tenth. Who comes meanwhile waits, so that where that happens lanes run all for a while. A network
+            # that is hardly anything is always run here.
+            here = not self._busy and (brief or self._alone_for_long())
             batch = self._backlog.take(busy=0) if here else None
             if batch is not None:
                 self._busy += 1
@@ -179,6 +184,10 @@ class Scheduler:
             if more and not self._waking:
                 self._waking = True
                 asyncio.get_running_loop().call_soon(self._wake)
+
+    def _alone_for_long(self) -> bool:
+        """Whether one short text waits and no more, and hardly anybody else is about to come."""
+        return self._backlog.lone_text_is_short() and time.monotonic() >= self._crowded_until
 
     def _turn(self) -> None:
         self._turns -= 1

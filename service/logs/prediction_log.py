@@ -31,8 +31,9 @@ _GATHER_SECONDS = 0.1
 # Records that are written down between two pauses, and how long these are.
 _AT_ONCE = 16
 _PAUSE_SECONDS = 0.0003
-# Of one waiting record beside its text, roughly.
+# Of one waiting record beside its text and its embedding, roughly.
 _RECORD_BYTES = 1024
+_FLOAT_BYTES = 4
 _COMPLAIN_SECONDS = 60.0
 
 
@@ -124,7 +125,9 @@ class PredictionLog:
 
     def put(self, answered: Sequence[AnsweredText]) -> None:
         """Hand over records; those that do not fit into the bound are dropped and counted. Never blocks."""
-        size = sum(_RECORD_BYTES + len(one.encoded.text) for one in answered)
+        release = answered[0].release
+        each = _RECORD_BYTES + _FLOAT_BYTES * release.hidden
+        size = sum(each + len(one.encoded.text) for one in answered)
         with self._lock:
             fits = self._waiting_bytes + size <= self._bound and not self._stopping.is_set()
             if fits:
@@ -133,7 +136,7 @@ class PredictionLog:
         if fits:
             self._wake.set()
         else:
-            self._metrics.log_dropped.labels(answered[0].release.task, "queue_full").inc(len(answered))
+            self._metrics.log_dropped.labels(release.task, "queue_full").inc(len(answered))
 
     def stop(self, timeout: float) -> None:
         """Write what waits, for `timeout` seconds at the most, and end the thread."""

@@ -190,6 +190,30 @@ def test_a_short_text_alone_is_run_where_it_is_and_all_else_by_lanes(
     assert threads == ["MainThread False", "lane False", "lane True", "lane False"]
 
 
+def test_all_texts_of_a_network_that_is_hardly_anything_are_run_where_they_are(
+    scheduler: Callable[..., Scheduler], labels: Callable[..., list[str]], release: LoadedRelease
+) -> None:
+    encoded = release.encode(["invoice please", "courier today"] * 20)
+    threads: set[str] = set()
+    predict = release.predict
+
+    def noted(rows: Sequence[list[int]], *, all_cores: bool = False) -> BatchOutput:
+        threads.add(threading.current_thread().name)
+        return predict(rows, all_cores=all_cores)
+
+    release.predict = noted
+    release.is_brief = lambda tokens: tokens <= 64
+
+    async def run() -> list[Ticket]:
+        running = scheduler()
+        found = await asyncio.gather(*(running.predict(release, [one]) for one in encoded))
+        await running.stop()
+        return list(found)
+
+    assert [labels(release, ticket) for ticket in asyncio.run(run())] == [["billing"], ["delivery"]] * 20
+    assert threads == {"MainThread"}
+
+
 def test_who_comes_while_a_text_is_run_where_it_is_gets_a_lane_and_so_do_those_after_it(
     scheduler: Callable[..., Scheduler], release: LoadedRelease
 ) -> None:

@@ -141,16 +141,14 @@ class Serving:
             )
             records.append(AnsweredText(identifier, now, release, text, output, row, latency_ms, role))
         predicted = Predicted(release, role, answers)
+        self.log.put(records)
         # Once the caller is answered.
-        asyncio.get_running_loop().call_soon(self._note, task, texts, predicted, records, ended - started)
+        asyncio.get_running_loop().call_soon(self._note, task, texts, predicted, ended - started)
         return predicted
 
-    def _note(
-        self, task: str, texts: Sequence[str], predicted: Predicted, records: Sequence[AnsweredText], seconds: float
-    ) -> None:
+    def _note(self, task: str, texts: Sequence[str], predicted: Predicted, seconds: float) -> None:
         """What is to be known of a request that was answered."""
         release, role, answers = predicted.release, predicted.role, predicted.answers
-        self.log.put(records)
         labels = [release.counted_label(one.label) for one in answers]
         self.metrics.predicted(task, release.version, role, labels, seconds)
         # Were the shadow asked for by its version, it would be compared with itself.

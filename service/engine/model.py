@@ -107,8 +107,8 @@ class LoadedRelease:
         return self.cost.seconds(tokens) <= _SHORT_SECONDS
 
     def is_brief(self, tokens: int) -> bool:
-        """Whether to hand a run over texts of that many tokens to a thread would take about as long as the run."""
-        return self.cost.seconds_among(tokens) <= _BRIEF_SECONDS
+        """Whether to hand a run over that many tokens to a thread would take about as long, were they one text."""
+        return self.cost.seconds(tokens) <= _BRIEF_SECONDS
 
     def is_wide(self, tokens: int) -> bool:
         """Whether all cores are worth it for one text of that many tokens."""

@@ -44,10 +44,6 @@ class RunCost:
         """Of a run over one text of so many tokens."""
         return (self.overhead + tokens + self.square * tokens**2) * self.token_seconds
 
-    def seconds_among(self, tokens: int) -> float:
-        """At least, of a run over several texts that have so many together."""
-        return (self.overhead + tokens) * self.token_seconds
-
     def place(self, longest: int) -> float:
         """What a text costs, in tokens, for standing beside one that has so many, whatever it has itself."""
         return (self.padded + self.square * longest) * longest

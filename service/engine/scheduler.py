@@ -37,7 +37,7 @@ _MAX_RETRY_AFTER = 60
 _SWEEP_SECONDS = 0.05
 _PATIENCE_SECONDS = 1.0
 # Turns of uvloop in which what was read while it ran a text comes to the scheduler, and nothing that came later.
-_TURNS = 3
+_TURNS = 2
 # For how long lanes run everything once somebody came while the loop ran a text.
 _CROWDED_SECONDS = 0.25
 # Few texts have fewer tokens: where not even these fit, a text is refused before it is tokenized.
@@ -171,19 +171,25 @@ class Scheduler:
             else:
                 self._work.notify(min(self._idle, self._backlog.texts))
         if batch is not None:
-            self._run(batch, operator.call)
-            if not brief:
-                self._turns = _TURNS
-                self._turn()
-            with self._lock:
-                self._busy -= 1
-                if self._shadows:
-                    # A lane that was told of them meanwhile found this busy and went to sleep again.
-                    self._work.notify()
-                more = bool(self._backlog.texts)
-            if more and not self._waking:
-                self._waking = True
-                asyncio.get_running_loop().call_soon(self._wake)
+            try:
+                self._run(batch, operator.call)
+            finally:
+                self._ran_here(brief=brief)
+
+    def _ran_here(self, *, brief: bool) -> None:
+        if not brief:
+            if not self._turns:
+                asyncio.get_running_loop().call_soon(self._turn)
+            self._turns = _TURNS
+        with self._lock:
+            self._busy -= 1
+            if self._shadows:
+                # A lane that was told of them meanwhile found this busy and went to sleep again.
+                self._work.notify()
+            more = bool(self._backlog.texts)
+        if more and not self._waking:
+            self._waking = True
+            asyncio.get_running_loop().call_soon(self._wake)
 
     def _alone_for_long(self) -> bool:
         """Whether one short text waits and no more, and hardly anybody else is about to come."""
@@ -191,7 +197,7 @@ class Scheduler:
 
     def _turn(self) -> None:
         self._turns -= 1
-        if self._turns:
+        if self._turns > 0:
             asyncio.get_running_loop().call_soon(self._turn)
 
     def _sweep(self) -> None:

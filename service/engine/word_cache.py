@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from itertools import chain
 from typing import Any
 
-from tokenizers import Tokenizer
+from tokenizers import AddedToken, Tokenizer
 
 _MOST_WORDS = 16_384
 _MOST_CHARS = 32
@@ -68,17 +68,27 @@ def word_cache_of(tokenizer: Tokenizer) -> WordCache | None:
     added = tokenizer.get_added_tokens_decoder().values()
     around = tokenizer.encode("a")
     mask = around.special_tokens_mask
+    if 0 not in mask:
+        return None
+    opening, closing = around.ids[: mask.index(0)], around.ids[len(mask) - mask[::-1].index(0) :]
     reads_words = (
         all(step["type"] in _BY_CHARACTER for step in _steps(tokenizer.normalizer))
         and _splits_at_spaces(_steps(tokenizer.pre_tokenizer))
         and type(tokenizer.model).__name__ in _MODELS
         and not getattr(tokenizer.model, "dropout", None)
-        and not any(" " in token.content or token.lstrip or token.rstrip for token in added)
-        and 0 in mask  # else nothing tells what opens a text from what closes it
+        and not any(_takes_spaces(tokenizer, token) for token in added)
+        # Special tokens stand around a text, and nowhere within.
+        and around.ids == [*opening, *tokenizer.encode("a", add_special_tokens=False).ids, *closing]
     )
-    if not reads_words:
-        return None
-    return WordCache(tokenizer, around.ids[: mask.index(0)], around.ids[len(mask) - mask[::-1].index(0) :])
+    return WordCache(tokenizer, opening, closing) if reads_words else None
+
+
+def _takes_spaces(tokenizer: Tokenizer, token: AddedToken) -> bool:
+    """Whether it is found across words: as it is written, or where a text is normalized as it is itself."""
+    found: str = token.content
+    if token.normalized and tokenizer.normalizer is not None:
+        found += tokenizer.normalizer.normalize_str(token.content)
+    return " " in found or token.lstrip or token.rstrip
 
 
 def _splits_at_spaces(steps: list[Mapping[str, Any]]) -> bool:

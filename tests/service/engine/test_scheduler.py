@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -212,6 +214,62 @@ def test_all_texts_of_a_network_that_is_hardly_anything_are_run_where_they_are(
 
     assert [labels(release, ticket) for ticket in asyncio.run(run())] == [["billing"], ["delivery"]] * 20
     assert threads == {"MainThread"}
+
+
+def test_the_loop_rests_though_it_was_held_up_while_it_counted_turns(
+    scheduler: Callable[..., Scheduler], release: LoadedRelease
+) -> None:
+    (short,) = release.encode(["invoice please"])
+    release.is_short = lambda _: True
+    release.is_brief = lambda _: False
+
+    async def run() -> int:
+        running = scheduler()
+        await running.predict(release, [short])
+        second = asyncio.create_task(running.predict(release, [short]))
+        asyncio.get_running_loop().call_soon(time.sleep, 0.3)
+        await second
+        turned: list[None] = []
+        turn = running._turn
+        running._turn = lambda: (turned.append(None), turn())[1]  # type: ignore[method-assign]
+        await asyncio.sleep(0.1)
+        await running.stop()
+        return len(turned)
+
+    assert uvloop.run(run()) < 10
+
+
+@pytest.mark.parametrize("brief", [True, False])
+def test_a_failure_that_nobody_foresaw_leaves_the_loop_free_for_others(
+    scheduler: Callable[..., Scheduler], release: LoadedRelease, brief: bool
+) -> None:
+    (short,) = release.encode(["invoice please"])
+    threads: list[str] = []
+    predict, ran = release.predict, ServiceMetrics.ran
+
+    def noted(rows: Sequence[list[int]], *, all_cores: bool = False) -> BatchOutput:
+        threads.append(threading.current_thread().name)
+        return predict(rows, all_cores=all_cores)
+
+    def fails(*_: object) -> None:
+        raise LookupError("no such metric")
+
+    release.predict = noted
+    release.is_short = lambda _: True
+    release.is_brief = lambda _: brief
+
+    async def run() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+        running = scheduler()
+        running._metrics.ran = fails  # type: ignore[method-assign]
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(running.predict(release, [short]), 0.1)
+        running._metrics.ran = partial(ran, running._metrics)  # type: ignore[method-assign]
+        await running.predict(release, [short])
+        await running.stop()
+
+    asyncio.run(run())
+    assert threads == ["MainThread", "MainThread"]
 
 
 def test_who_comes_while_a_text_is_run_where_it_is_gets_a_lane_and_so_do_those_after_it(

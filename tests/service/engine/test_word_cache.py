@@ -99,6 +99,11 @@ def refused() -> dict[str, Callable[[], Tokenizer]]:
         tokenizer.add_tokens([token])
         return tokenizer
 
+    def special_within() -> Tokenizer:
+        tokenizer = CACHED["bert"]()
+        tokenizer.post_processor = processors.TemplateProcessing(single="$A [SEP] $A", special_tokens=[("[SEP]", 2)])
+        return tokenizer
+
     bert = normalizers.BertNormalizer()
     return {
         "byte level": lambda: word_piece(None, pre_tokenizers.ByteLevel()),
@@ -113,6 +118,8 @@ def refused() -> dict[str, Callable[[], Tokenizer]]:
             normalizers.Sequence([normalizers.Replace("o s", "x"), bert]), pre_tokenizers.BertPreTokenizer()
         ),
         "a token with a space": lambda: with_token(AddedToken("not is")),
+        "a token that is read as one": lambda: with_token(AddedToken("\n", normalized=True)),
+        "special tokens within": special_within,
         "a token that takes spaces": lambda: with_token(AddedToken("<x>", lstrip=True)),
         "merges at random": lambda: made(
             models.BPE({"a": 0, "[CLS]": 1, "[SEP]": 2}, [], dropout=0.1), None, pre_tokenizers.Whitespace()

@@ -15,7 +15,6 @@ from functools import partial
 from typing import NamedTuple
 
 from contracts.records import Role
-from contracts.release import Manifest
 from service.access import CALLER, ApiKeys
 from service.engine.answer_cache import AnswerCache
 from service.engine.backlog import Placed, Ticket, settle_all
@@ -30,7 +29,7 @@ from service.logs.prediction_log import AnsweredText, PredictionLog, writer_name
 from service.metrics import ServiceMetrics
 from service.rate_limit import RateLimit
 from service.requests import PredictRequest, id_problem
-from service.rollout.releases import Releases, TaskState
+from service.rollout.releases import Releases
 from service.rollout.trials import in_share
 from service.settings import ServiceSettings, available_cores
 from service.tracing import TRACE, Tracing
@@ -254,29 +253,6 @@ class Serving:
         self.metrics.feedback.labels(task).inc(len(items))
         return len(items) - len(own)
 
-    def describe(self, state: TaskState) -> dict[str, object]:
-        """A task as `GET /v1/models` lists it."""
-        manifest = state.release.manifest if state.release else None
-        return {
-            "name": state.task,
-            "kind": manifest.kind if manifest else None,
-            "version": manifest.version if manifest else None,
-            "state": state.state,
-        }
-
-    def describe_fully(self, state: TaskState) -> dict[str, object]:
-        """A task as `GET /v1/models/{task}` shows it."""
-        return {
-            **self.describe(state),
-            **_described(state.release.manifest if state.release else None),
-            "previous": state.previous,
-            "rollout": state.rollout.model_dump(exclude={"schema_number", "task", "history"})
-            if state.rollout
-            else None,
-            "problem": state.problem,
-            "log_problem": self.log.problem,
-        }
-
 
 def _encode_in_time(release: LoadedRelease, texts: Sequence[str], deadline: float) -> list[EncodedText]:
     if time.monotonic() >= deadline:
@@ -292,20 +268,3 @@ def _note_stages(begun: float, ticket: Ticket, tokens: int) -> None:
         trace.stage("tokenize", begun, ticket.arrived, tokens=tokens)
         trace.stage("queue", ticket.arrived, ticket.run_started)
         trace.stage("run", ticket.run_started, time.monotonic())
-
-
-def _described(manifest: Manifest | None) -> dict[str, object]:
-    if manifest is None:
-        return {"labels": [], "limits": None, "metrics": {}, "created": None}
-    limits = manifest.spec.limits
-    return {
-        "labels": list(manifest.labels),
-        "limits": {
-            "max_instances": limits.max_instances,
-            "max_text_chars": limits.max_text_chars,
-            "long_texts": limits.long_texts,
-            "max_tokens": manifest.max_tokens,
-        },
-        "metrics": manifest.metrics,
-        "created": manifest.created,
-    }

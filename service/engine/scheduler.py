@@ -13,14 +13,14 @@ import math
 import operator
 import threading
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
 from service.engine.backlog import Backlog, Batch, Placed, Ticket
+from service.engine.crowd import Crowd
 from service.engine.encoding import EncodedText
+from service.engine.loop_inbox import LoopInbox
 from service.engine.model import LoadedRelease
 from service.engine.session_run import outcomes_of
 from service.engine.shadow_work import ShadowQueue, ShadowWork, score
@@ -36,10 +36,6 @@ _MAX_RETRY_AFTER = 60
 # most are answered long before, and pay nothing for it.
 _SWEEP_SECONDS = 0.05
 _PATIENCE_SECONDS = 1.0
-# Turns of uvloop in which what was read while it ran a text comes to the scheduler, and nothing that came later.
-_TURNS = 2
-# For how long lanes run everything once somebody came while the loop ran a text.
-_CROWDED_SECONDS = 0.25
 # Few texts have fewer tokens: where not even these fit, a text is refused before it is tokenized.
 _FEW_TOKENS = 8
 
@@ -59,10 +55,8 @@ class Scheduler:
         self._busy = 0
         self._stopping = False
         self._waking = False
-        self._turns = 0  # of the loop, until whoever comes cannot have come while it ran a text
-        self._crowded_until = 0.0  # monotonic
-        self._told: deque[Callable[[], None]] = deque()
-        self._telling = False
+        self._crowd = Crowd()
+        self._inbox = LoopInbox()
         self._rate = _FIRST_RATE * lanes
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sweeping: asyncio.TimerHandle | None = None
@@ -91,8 +85,7 @@ class Scheduler:
         rows = [row for text in texts for row in text.rows]
         tokens, count = sum(map(len, rows)), len(rows)
         now = time.monotonic()
-        if self._turns:
-            self._crowded_until = now + _CROWDED_SECONDS
+        self._crowd.came(now)
         ticket = Ticket(release, loop.create_future(), now, deadline, [None] * count, count, hung_up)
         with self._lock:
             self._admit(release.task, tokens, deadline - now)
@@ -139,6 +132,7 @@ class Scheduler:
 
     def _start(self) -> asyncio.AbstractEventLoop:
         self._loop = asyncio.get_running_loop()
+        self._inbox.open(self._loop)
         for lane in self._lanes:
             lane.start()
         return self._loop
@@ -178,9 +172,7 @@ class Scheduler:
 
     def _ran_here(self, *, brief: bool) -> None:
         if not brief:
-            if not self._turns:
-                asyncio.get_running_loop().call_soon(self._turn)
-            self._turns = _TURNS
+            self._crowd.ran()
         with self._lock:
             self._busy -= 1
             if self._shadows:
@@ -193,12 +185,7 @@ class Scheduler:
 
     def _alone_for_long(self) -> bool:
         """Whether one short text waits and no more, and hardly anybody else is about to come."""
-        return self._backlog.lone_text_is_short() and time.monotonic() >= self._crowded_until
-
-    def _turn(self) -> None:
-        self._turns -= 1
-        if self._turns > 0:
-            asyncio.get_running_loop().call_soon(self._turn)
+        return self._backlog.lone_text_is_short() and self._crowd.has_gone(time.monotonic())
 
     def _sweep(self) -> None:
         """Drop what nobody waits for any more, and begin to ask after callers that have waited long."""
@@ -233,7 +220,7 @@ class Scheduler:
                 if isinstance(work, ShadowWork):
                     self._run_shadow(work)
                 else:
-                    self._run(work, self._soon)
+                    self._run(work, self._inbox.put)
             finally:
                 with self._lock:
                     self._busy -= 1
@@ -277,25 +264,6 @@ class Scheduler:
         self._metrics.ran(batch.release.task, [len(one.ids) for one in batch.texts], tokens)
         tell(self._finished, batch, outcomes, started, rate)
 
-    def _soon(self, callback: Callable[..., None], *arguments: object) -> None:
-        """From a lane to the loop, which is woken once for whatever lanes have told it until it looks."""
-        self._told.append(partial(callback, *arguments))
-        if self._loop is not None and not self._telling:
-            self._telling = True
-            # Where the loop was closed meanwhile, nobody is left to be answered.
-            with suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._listen)
-
-    def _listen(self) -> None:
-        self._telling = False
-        while self._told:
-            callback = self._told.popleft()
-            try:
-                callback()
-            except Exception:
-                # What others were told must still reach them.
-                logger.exception("An answer could not be handed over.")
-
     def _finished(self, batch: Batch, outcomes: list[Placed | Exception], started: float, rate: float) -> None:
         self._rate += 0.05 * (rate - self._rate)
         now = time.monotonic()
@@ -327,4 +295,4 @@ class Scheduler:
                 batch = self._backlog.take(busy=self._busy - 1)
             if batch is None:
                 return not self._stopping
-            self._run(batch, self._soon)
+            self._run(batch, self._inbox.put)

@@ -6,29 +6,21 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import orjson
 
 from service import metrics
-from service.access import CALLER, OPEN_PATHS
 from service.errors import (
-    BodyMalformedError,
-    BodyTooLargeError,
-    BodyTooSlowError,
     HungUpError,
-    MediaTypeError,
     MethodNotAllowedError,
     MetricsElsewhereError,
-    RequestInvalidError,
     RouteUnknownError,
     StoppingError,
-    UnauthorizedError,
 )
 from service.http.asgi import (
     AsgiApp,
     DisconnectedError,
-    Message,
     Receive,
     Scope,
     Send,
@@ -36,25 +28,21 @@ from service.http.asgi import (
     check_json,
     check_tensors,
     read_body,
-    replayed,
     send_answer,
 )
-from service.http.bodies import check_typed, feedback_items, predict_request
-from service.http.call import JSON, TEXT, Answer, Call, Route
+from service.http.bodies import feedback_items, predict_request
+from service.http.call import HUNG_UP, TEXT, Answer, Call, Route, admit, instance_of
 from service.http.docs_routes import DOCS_ROUTES
 from service.http.embeddings_route import EMBEDDINGS_ROUTES
 from service.http.open_inference_routes import PREFIX as PROTOCOL
 from service.http.open_inference_routes import find_protocol_route, protocol_problem_of
+from service.http.passed_on import pass_on
 from service.http.problems import problem_of
+from service.http.shown_models import shown, shown_fully
 from service.serving import Answered, Serving
 from service.tracing import TRACE, route_template
 
 logger = logging.getLogger(__name__)
-
-# BentoML's page would load a tracker and badges from other hosts; whoever serves tickets wants neither.
-_NO_STRANGERS = (
-    b"default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
-)
 
 
 async def predict(call: Call) -> Answer:
@@ -96,13 +84,14 @@ async def feedback(call: Call) -> Answer:
 
 async def list_models(call: Call) -> Answer:
     """GET /v1/models."""
-    models = [call.serving.describe(state) for state in call.serving.releases.states()]
+    models = [shown(state) for state in call.serving.releases.states()]
     return Answer(200, orjson.dumps({"models": models}))
 
 
 async def show_model(call: Call) -> Answer:
     """GET /v1/models/{task}."""
-    return Answer(200, orjson.dumps(call.serving.describe_fully(call.serving.releases.state(call.task))))
+    state = call.serving.releases.state(call.task)
+    return Answer(200, orjson.dumps(shown_fully(state, call.serving.log.problem)))
 
 
 async def livez(_call: Call) -> Answer:
@@ -135,10 +124,6 @@ _PLAIN = {
     **EMBEDDINGS_ROUTES,
 }
 _MODEL_PREFIX = "/v1/models/"
-_TYPED = "/predict"
-# In the metrics: what BentoML answers, and a request whose caller was gone before its answer (as nginx counts it).
-_PASSED_ON = ("", "bentoml")
-_HUNG_UP = 499
 
 
 @lru_cache(64)  # few, since callers may make up any
@@ -174,41 +159,12 @@ class Api:
             await self._behind(scope, receive, send)
             return
         is_own = scope["path"].startswith(("/v1", PROTOCOL)) or scope["path"] in _PLAIN
-        answer = self._answer if is_own else self._pass_on
+        answer = self._answer if is_own else partial(pass_on, self._behind, self._serving())
         tracing = self._serving().tracing
         if tracing is None:
             await answer(scope, receive, send)
         else:
             await tracing.answer(answer, scope, receive, send)
-
-    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """BentoML knows no keys, and reads bodies of any length and many types, so callers are held to ours here."""
-        started = time.monotonic()
-
-        async def counted(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                self._serving().metrics.answered(_PASSED_ON, message["status"], time.monotonic() - started)
-            await send(message)
-
-        try:
-            _admit(self._serving(), scope)
-            if scope["method"] == "POST":
-                check_json(scope["headers"])
-            body = await read_body(scope, receive, self._serving().settings.max_body_bytes)
-            if scope["path"] == _TYPED and scope["method"] == "POST":
-                check_typed(body)
-        except (BodyMalformedError, RequestInvalidError) as error:
-            # As BentoML tells it.
-            await send_answer(counted, 400, orjson.dumps({"error": str(error)}), JSON, ())
-            return
-        except DisconnectedError:
-            self._serving().metrics.answered(_PASSED_ON, _HUNG_UP, time.monotonic() - started)
-            return
-        except (BodyTooLargeError, BodyTooSlowError, MediaTypeError, UnauthorizedError) as error:
-            problem = problem_of(error, _instance(scope))
-            await send_answer(counted, problem.status, problem.body, problem.content_type, problem.headers)
-            return
-        await self._behind(scope, replayed(body, receive), _problem_for_a_miss(scope, counted))
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.monotonic()
@@ -223,7 +179,7 @@ class Api:
             if answer.task:
                 labels = (answer.task, labels[1])
         except (DisconnectedError, HungUpError):
-            serving.metrics.answered(labels, _HUNG_UP, time.monotonic() - started)
+            serving.metrics.answered(labels, HUNG_UP, time.monotonic() - started)
             return
         except asyncio.CancelledError:
             # Only a stop does that, when its bound is over; without an answer of ours it would be a bare 500.
@@ -231,7 +187,7 @@ class Api:
         except Exception as error:
             answer = _told(error, scope)
             if answer.status == 500:
-                logger.exception("%s %s failed unexpectedly.", scope["method"], _instance(scope))
+                logger.exception("%s %s failed unexpectedly.", scope["method"], instance_of(scope))
         serving.metrics.answered(labels, answer.status, time.monotonic() - started)
         # Traces take the status from what is sent.
         at_once = scope.get("extensions", {}).get("perennial.answer") if serving.tracing is None else None
@@ -244,7 +200,7 @@ class Api:
 async def _handled(
     serving: Serving, route: Route | None, task: str, scope: Scope, receive: Receive, started: float
 ) -> Answer:
-    _admit(serving, scope)
+    admit(serving, scope)
     if route is None:
         raise RouteUnknownError(scope["path"])
     method = scope["method"]
@@ -259,43 +215,5 @@ async def _handled(
 
 def _told(error: Exception, scope: Scope) -> Answer:
     tell = protocol_problem_of if scope["path"].startswith(PROTOCOL) else problem_of
-    problem = tell(error, _instance(scope))
+    problem = tell(error, instance_of(scope))
     return Answer(problem.status, problem.body, problem.content_type, tuple(problem.headers))
-
-
-def _admit(serving: Serving, scope: Scope) -> None:
-    """Before anything of a request is read or told. Raises UnauthorizedError."""
-    if scope["path"] not in OPEN_PATHS and (caller := serving.keys.caller(scope["headers"])):
-        CALLER.set(caller)
-
-
-def _instance(scope: Scope) -> str:
-    raw: bytes = scope.get("raw_path") or scope["path"].encode("ascii", "replace")
-    return raw[:500].decode("ascii", "replace")
-
-
-def _problem_for_a_miss(scope: Scope, send: Send) -> Send:
-    """Passes BentoML's answers on, but tells a 404 or 405 of its router the way all others are told."""
-    replaced = False
-
-    async def told(message: Message) -> None:
-        nonlocal replaced
-        if message["type"] == "http.response.start":
-            message["headers"] = [*message["headers"], (b"content-security-policy", _NO_STRANGERS)]
-            if message["status"] in (429, 503):
-                # BentoML's errors carry no header of their own; soon is all that can be said.
-                message["headers"].append((b"retry-after", b"1"))
-        # What the typed endpoint has to say of a task is its own.
-        missed = (405,) if scope["path"] == _TYPED else (404, 405)
-        if message["type"] == "http.response.start" and message["status"] in missed:
-            replaced = True
-            error: Exception = RouteUnknownError(scope["path"])
-            if message["status"] == 405:
-                allowed = next((value.decode() for name, value in message["headers"] if name == b"allow"), "")
-                error = MethodNotAllowedError(scope["method"], [part.strip() for part in allowed.split(",")])
-            problem = problem_of(error, _instance(scope))
-            await send_answer(send, problem.status, problem.body, problem.content_type, problem.headers)
-        elif not replaced:
-            await send(message)
-
-    return told

@@ -6,12 +6,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from service.access import CALLER, OPEN_PATHS
 from service.errors import HeaderInvalidError
-from service.http.asgi import Headers, Receive
+from service.http.asgi import Headers, Receive, Scope
 from service.serving import Serving
 
 JSON = b"application/json"
 TEXT = b"text/plain; charset=utf-8"
+# In the metrics: a request whose caller was gone before its answer, as nginx counts it.
+HUNG_UP = 499
 
 
 class Answer(NamedTuple):
@@ -51,6 +54,18 @@ class Route:
     method: str
     handle: Callable[[Call], Awaitable[Answer]]
     tensors: bool = False  # whether binary tensors may follow the JSON of the body
+
+
+def admit(serving: Serving, scope: Scope) -> None:
+    """Before anything of a request is read or told. Raises UnauthorizedError."""
+    if scope["path"] not in OPEN_PATHS and (caller := serving.keys.caller(scope["headers"])):
+        CALLER.set(caller)
+
+
+def instance_of(scope: Scope) -> str:
+    """The address that a problem names."""
+    raw: bytes = scope.get("raw_path") or scope["path"].encode("ascii", "replace")
+    return raw[:500].decode("ascii", "replace")
 
 
 def _milliseconds(value: bytes) -> float:

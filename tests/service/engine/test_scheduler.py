@@ -230,8 +230,8 @@ def test_the_loop_rests_though_it_was_held_up_while_it_counted_turns(
         asyncio.get_running_loop().call_soon(time.sleep, 0.3)
         await second
         turned: list[None] = []
-        turn = running._turn
-        running._turn = lambda: (turned.append(None), turn())[1]  # type: ignore[method-assign]
+        turn = running._crowd._turn
+        running._crowd._turn = lambda: (turned.append(None), turn())[1]  # type: ignore[method-assign]
         await asyncio.sleep(0.1)
         await running.stop()
         return len(turned)

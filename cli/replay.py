@@ -269,7 +269,7 @@ def _label(found: dict[str, Any]) -> str:
 def _absent(url: str, error: Exception) -> ReplayError:
     return ReplayError(
         f"Expected a Perennial service at {url}, found none ({type(error).__name__}). "
-        "Start one with `perennial serve` or `perennial up`."
+        "Start one with `perennial serve` or `perennial up`, or say with --url where it is."
     )
 
 

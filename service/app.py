@@ -81,7 +81,7 @@ def build_service(serving: Callable[[], Serving], is_leaving: Callable[[], bool]
 
         @bentoml.api(route="/predict")
         async def predict(self, task: str, instances: list[str]) -> Predictions:
-            """Labels of texts, through BentoML's typed clients; the same as POST /v1/models/{task}:predict."""
+            """Labels of texts, through BentoML's typed clients; POST /v1/models/{task}:predict without its options."""
             started = time.monotonic()
             try:
                 release = serving().releases.serving(task)

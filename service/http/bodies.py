@@ -41,8 +41,9 @@ def predict_request(body: bytes, limits: LimitSpec, labels: int, *, asks: bool =
         and are_plain(plain, limits.max_text_chars)
     ):
         return PredictRequest(plain)
-    refuse(unknown_fields(found, {"instances", "parameters"}, "#"))
-    instances = list_field(found, "instances", "texts to predict")
+    unknown = unknown_fields(found, {"instances", "parameters"}, "#")
+    instances = list_field(found, "instances", "texts to predict", unknown)
+    refuse(unknown)
     check_count(len(instances), limits.max_instances, "#/instances")
     options = check_options(found["parameters"], labels, "#/parameters") if "parameters" in found else Options()
     named = _read_instances(instances, _QUESTION if asks else _TEXT)
@@ -63,7 +64,9 @@ def check_typed(body: bytes) -> None:
 
     Raises BodyMalformedError or RequestInvalidError.
     """
-    instances = decode_object(body).get("instances")
+    found = decode_object(body)
+    refuse(unknown_fields(found, {"instances", "task"}, "#"))
+    instances = found.get("instances")
     if isinstance(instances, list):
         check_count(max(1, len(instances)), _MOST_TYPED, "#/instances")
         for place, text in enumerate(instances):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 
 import orjson
@@ -27,13 +27,15 @@ def decode_object(body: bytes) -> dict[str, object]:
     return found
 
 
-def list_field(found: Mapping[str, object], name: str, what: str) -> list[object]:
-    """A field that must be there and a list. Raises RequestInvalidError."""
+def list_field(found: Mapping[str, object], name: str, what: str, beside: Sequence[Violation] = ()) -> list[object]:
+    """A field that must be there and a list. Raises RequestInvalidError, with what was found `beside` it."""
     if name not in found:
-        raise RequestInvalidError([Violation(f"#/{name}", f"Expected a list of {what}; the field is missing.")])
+        problem = Violation(f"#/{name}", f"Expected a list of {what}; the field is missing.")
+        raise RequestInvalidError([problem, *beside])
     value = found[name]
     if not isinstance(value, list):
-        raise RequestInvalidError([Violation(f"#/{name}", f"Expected a list of {what}, found {kind_of(value)}.")])
+        problem = Violation(f"#/{name}", f"Expected a list of {what}, found {kind_of(value)}.")
+        raise RequestInvalidError([problem, *beside])
     return value
 
 
@@ -71,6 +73,10 @@ def whole_number(found: object) -> int | None:
 
 def _loads_with_surrogates(body: bytes, error: orjson.JSONDecodeError) -> object:
     """JSON whose only fault is half a surrogate pair is well formed; its place is found by the checks that follow."""
+    try:
+        body.decode()
+    except UnicodeDecodeError as wrong:
+        raise BodyMalformedError(f"found {wrong.reason} at byte {wrong.start}") from wrong
     if rb"\u" not in body:
         raise BodyMalformedError(f"found: {error}") from error
     try:

@@ -205,7 +205,7 @@ def _typed_paths() -> Schema:
             "post": operation(
                 "typedPredict",
                 "typed client",
-                "The same as /v1/models/{task}:predict, through BentoML's typed clients",
+                "Labels of texts through BentoML's typed clients: /v1/models/{task}:predict without its options",
                 {
                     **answer_of("Predictions"),
                     "default": {"description": "Refused.", "content": {JSON: {}, PROBLEM: {}}},

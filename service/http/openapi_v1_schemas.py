@@ -200,6 +200,7 @@ V1_SCHEMAS: dict[str, Schema] = {
     "TypedRequest": object_of(
         {"task": {"type": "string"}, "instances": list_of(ref("Text"), minItems=1)},
         ["task", "instances"],
+        closed=True,
         examples=[{"task": "support", "instances": ["Where is my parcel?"]}],
     ),
 }

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from contracts.task import LimitSpec
 from service.errors import BodyMalformedError, RequestInvalidError
-from service.http.bodies import feedback_items, predict_request, typed_request
+from service.http.bodies import check_typed, feedback_items, predict_request, typed_request
 from service.logs.prediction_ids import PredictionIds
 from service.requests import PredictRequest
 
@@ -182,3 +182,20 @@ def test_thousands_of_wrong_labels_are_not_held_against_thousands_of_right_ones_
         feedback_items(body, frozenset(labels))
     assert len(caught.value.violations) == 20
     assert time.process_time() - begun < 1
+
+
+def test_bytes_that_are_no_utf8_are_told_with_their_place() -> None:
+    with pytest.raises(BodyMalformedError, match="invalid continuation byte at byte 17"):
+        predict_request('{"instances": ["é"]}'.encode("latin-1").replace(b"[", b"[ "), LimitSpec(), 2)
+
+
+def test_what_is_missing_is_told_beside_what_is_unknown() -> None:
+    with pytest.raises(RequestInvalidError) as refused:
+        predict_request(b'{"inputs": ["a"]}', LimitSpec(), 2)
+    assert [one.pointer for one in refused.value.violations] == ["#/instances", "#/inputs"]
+
+
+def test_the_typed_endpoint_has_no_options() -> None:
+    check_typed(b'{"task": "support", "instances": ["a"]}')
+    with pytest.raises(RequestInvalidError, match="#/parameters"):
+        check_typed(b'{"task": "support", "instances": ["a"], "parameters": {"top_k": 2}}')

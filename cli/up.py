@@ -245,15 +245,15 @@ def _why(code: int) -> str:
 
 def _stop_all(programs: list[Program]) -> None:
     """The controller last: what the monitor still finds is posted to it."""
-    deadline = time.monotonic() + _GRACE_SECONDS
     for last in (False, True):
-        _stop([one for one in programs if (one.name == "controller") is last], deadline)
+        _stop([one for one in programs if (one.name == "controller") is last])
     for program in programs:
         for reader in program.lines:
             reader.join(1.0)
 
 
-def _stop(programs: list[Program], deadline: float) -> None:
+def _stop(programs: list[Program]) -> None:
+    deadline = time.monotonic() + _GRACE_SECONDS
     living = [program.process for program in programs if program.process and program.process.poll() is None]
     for process in living:
         process.terminate()

@@ -132,7 +132,7 @@ def test_tokenizers_that_look_beyond_a_word_are_left_to_themselves(name: str) ->
     assert word_cache_of(refused()[name]()) is None
 
 
-def test_it_stays_small_and_keeps_what_is_asked_for() -> None:
+def test_it_stays_small_and_keeps_what_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     tokenizer = TOKENIZERS["bert"]
     asked: list[str] = []
 
@@ -141,7 +141,8 @@ def test_it_stays_small_and_keeps_what_is_asked_for() -> None:
             asked.append(word)
             return tokenizer.encode(word, add_special_tokens=add_special_tokens)
 
-    cache = WordCache(Noted(), [1], [2], most=10)  # type: ignore[arg-type]
+    cache = WordCache(tokenizer, [1], [2], most=10)
+    monkeypatch.setattr(cache, "_tokenizer", Noted())
     for number in range(200):
         assert cache.ids(f"not w{number}") == tokenizer.encode(f"not w{number}").ids
     assert asked.count("not") == 1

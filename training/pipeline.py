@@ -30,6 +30,7 @@ from training.artefact.export import check_agreement, export_onnx
 from training.artefact.lineage import library_versions, source_commit
 from training.artefact.onnx_artefact import Artefact
 from training.artefact.quantize import quantize, this_machine
+from training.artefact.scales import fix_scales
 from training.artefact.speed import measure_speed
 from training.artefact.tokenizer import write_tokenizer
 from training.checkpoints import kept_until_published, thrown_away, training_key
@@ -53,6 +54,7 @@ from training.room import told_when_full
 
 _TOKENIZER_SAMPLE = 256
 _AGREEMENT_SAMPLE = 16
+_SCALES_SAMPLE = 256
 
 
 def train(home: Home, spec: TaskSpec, *, now: Callable[[], float] = time.time) -> Manifest:
@@ -107,7 +109,7 @@ def train_on(
         sample = kind.texts(dataset.train[:_TOKENIZER_SAMPLE])
         tokenizer = write_tokenizer(base, staged / TOKENIZER_FILE, sample=sample, clean=spec.clean)
         learned = lesson(tokenizer, folder=kept)
-        scheme = _make_artefact(learned, staged, work, spec.model.max_tokens, progress)
+        scheme = _make_artefact(learned, staged, work, spec.model.max_tokens, cores, progress)
 
         with progress.stage("evaluate", "Evaluating the artefact as deployed") as stage:
             artefact = Artefact.of_release(staged, spec.model.max_tokens, threads=cores)
@@ -166,15 +168,17 @@ def train_on(
         return group.share(publish(home, staged, manifest))
 
 
-def _make_artefact(learned: Learned, staged: Path, work: Path, max_tokens: int, progress: Progress) -> str:
+def _make_artefact(learned: Learned, staged: Path, work: Path, max_tokens: int, cores: int, progress: Progress) -> str:
     """Export, hold the export against the network, quantize; returns the int8 scheme."""
     fp32 = work / "fp32.onnx"
     with progress.stage("export", "Exporting to ONNX"):
         export_onnx(learned.model, fp32)
         exported = Artefact(fp32, staged / TOKENIZER_FILE, max_tokens, threads=1)
-        sample = learned.validation.first(_AGREEMENT_SAMPLE)
+        sample = learned.validation.spread(_AGREEMENT_SAMPLE)
         check_agreement(learned.model, exported, sample.ids, sample.segments)
     with progress.stage("quantize", "Quantizing to int8"):
         scheme = this_machine()
         quantize(fp32, staged / MODEL_FILE, learned.model.config, scheme)
+        sample = learned.validation.spread(_SCALES_SAMPLE)
+        fix_scales(staged / MODEL_FILE, staged / TOKENIZER_FILE, sample.ids, sample.segments, threads=cores)
     return scheme

@@ -1,4 +1,4 @@
-"""Dynamic int8 quantization with Optimum's `ORTQuantizer`."""
+"""Dynamic int8 quantization with Optimum's `ORTQuantizer`; `scales` then makes it static."""
 
 from __future__ import annotations
 

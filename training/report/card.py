@@ -165,7 +165,7 @@ def _training(story: Story) -> str:
         ("Base model", f"sha256 {lineage.base_sha256}"),
         ("Recipe", f"{recipe.epochs} epochs at most, batches of {recipe.batch_size}, rate {recipe.learning_rate:g}"),
         ("Seed", str(lineage.seed)),
-        ("Quantization", f"dynamic int8, per channel, {story.scheme}"),
+        ("Quantization", f"int8, weights per channel, activations by validation texts, {story.scheme}"),
         ("Made with", ", ".join(f"{name} {version}" for name, version in lineage.versions.items())),
     ]
     return _table(("", ""), rows)

@@ -151,7 +151,7 @@ def _origin(story: Story) -> list[tuple[str, str]]:
         ("Base model", f"{lineage.base_model}, sha256 {lineage.base_sha256[:16]}.."),
         ("Data", f"fingerprint {lineage.data_fingerprint[:16]}.."),
         ("Rows", f"{len(dataset.train)} train, {len(dataset.validation)} validation, {len(dataset.test)} test"),
-        ("Quantization", f"dynamic int8, per channel, {story.scheme}"),
+        ("Quantization", f"int8, weights per channel, activations by validation texts, {story.scheme}"),
         ("Seed", str(lineage.seed)),
         ("Longest text", f"{story.manifest.max_tokens} tokens"),
     ]

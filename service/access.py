@@ -163,15 +163,18 @@ class ApiKeys:
         keys = self._keys
         if keys is None:
             return ""
-        secret = b""
+        secret, other_scheme = b"", False
         for name, value in headers:
             if name == b"x-api-key":
                 secret = value
                 break
-            if name == b"authorization" and value[:7].lower() == _BEARER:
-                secret = value[7:].strip()
+            if name == b"authorization":
+                if value[:7].lower() == _BEARER:
+                    secret = value[7:].strip()
+                else:
+                    other_scheme = True
         if not secret:
-            raise UnauthorizedError(given=False)
+            raise UnauthorizedError(given=False, other_scheme=other_scheme)
         presented = hashlib.sha256(secret).digest()
         caller = None
         for digest, holder in keys.items():

@@ -31,6 +31,16 @@ class BodyMalformedError(PerennialError):
         super().__init__(f"The body was expected to be one JSON object in UTF-8; {found}. Send valid JSON.")
 
 
+class NotHttpError(PerennialError):
+    """Bytes that are no request."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A request of HTTP/1.1 was expected, and what came cannot be read as one. Send it with an HTTP client; "
+            "https:// is for a proxy in front of the service, which itself speaks http:// alone."
+        )
+
+
 class BodyTooLargeError(PerennialError):
     """A body above the limit."""
 
@@ -133,8 +143,10 @@ class ApiKeysError(PerennialError):
 class UnauthorizedError(PerennialError):
     """A caller without a key that is known. Shows nothing of what was sent."""
 
-    def __init__(self, *, given: bool) -> None:
+    def __init__(self, *, given: bool, other_scheme: bool = False) -> None:
         found = "one that is not known here" if given else "none"
+        if other_scheme:
+            found += ", but an Authorization of another scheme"
         super().__init__(
             f"An API key was expected, found {found}. Send it as `Authorization: Bearer KEY` or as `X-Api-Key: KEY`."
         )

@@ -18,6 +18,7 @@ from service.errors import (
     HalfClosedError,
     HeadTooLargeError,
     HeadTooSlowError,
+    NotHttpError,
 )
 from service.http.asgi import AsgiApp
 from service.http.exchange import HIGH_WATER, DefaultHead, Exchange
@@ -34,7 +35,6 @@ MAX_HEAD_BYTES = 64 * 2**10
 HALF_CLOSED_SECONDS = 1.0
 # Connections above the bound that may stand until their refusal is read.
 _REFUSED_AT_ONCE = 64
-_NONSENSE = Problem(400, b"Invalid HTTP request received.", content_type=b"text/plain; charset=utf-8")
 
 
 class Connection(asyncio.Protocol):
@@ -265,7 +265,7 @@ class Connection(asyncio.Protocol):
         self._unreadable = True
         self._drop_unfinished()
         if not self._exchanges:
-            self._end(_NONSENSE)
+            self._end(problem_of(NotHttpError(), ""))
 
     def _drop_unfinished(self) -> None:
         """Of the request that is being read, the rest will not come."""

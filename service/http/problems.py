@@ -23,6 +23,7 @@ from service.errors import (
     MediaTypeError,
     MethodNotAllowedError,
     MetricsElsewhereError,
+    NotHttpError,
     NotReadyError,
     PredictionUnknownError,
     QueueFullError,
@@ -41,6 +42,7 @@ TYPE_PREFIX = "urn:perennial:problem:"
 
 # Error class -> status, last part of `type`, title. An error that is not here is a defect of ours: 500.
 TABLE: dict[type[Exception], tuple[int, str, str]] = {
+    NotHttpError: (400, "not-http", "That is no request of HTTP"),
     BodyMalformedError: (400, "malformed-json", "The body is not JSON"),
     RequestInvalidError: (422, "invalid-request", "The body is not what this route expects"),
     BodyTooLargeError: (413, "body-too-large", "The body is too large"),
@@ -128,7 +130,13 @@ def problem_of(error: Exception, instance: str) -> Problem:
         headers.append((b"retry-after", _SOON))
     if isinstance(
         error,
-        BodyTooLargeError | BodyTooSlowError | HeadTooLargeError | HeadTooSlowError | HostInvalidError | StoppingError,
+        BodyTooLargeError
+        | BodyTooSlowError
+        | HeadTooLargeError
+        | HeadTooSlowError
+        | HostInvalidError
+        | NotHttpError
+        | StoppingError,
     ):
         headers.append((b"connection", b"close"))
     return Problem(status, orjson.dumps(content), headers)

@@ -52,6 +52,9 @@ def test_everything_but_the_probes_needs_a_key_and_none_is_ever_shown(served: Ca
     problem = server.get("/v1/models").json()
     assert problem["type"] == "urn:perennial:problem:unauthorized"
     assert problem["instance"] == "/v1/models"
+    assert "found none. " in problem["detail"]
+    basic = server.client.get(server.url + "/v1/models", headers={"authorization": f"Basic {ALICE}"})
+    assert "found none, but an Authorization of another scheme. " in basic.json()["detail"]
     for headers in (KEY, {"x-api-key": BOB}):
         for path in ("/v1/models", "/metrics", "/docs", "/v2/models/support"):
             assert server.client.get(server.url + path, headers=headers).status_code == 200, path

@@ -143,7 +143,7 @@ def test_nonsense_behind_a_request_does_not_cost_its_answer(told: Callable[[byte
     found = told(get(b"/slow") + b"\x00\x01 nonsense\r\n\r\n")
     assert found.startswith(b"HTTP/1.1 200 OK\r\n")
     assert b"/slow 0" in found
-    assert found.endswith(b"Invalid HTTP request received.")
+    assert b"urn:perennial:problem:not-http" in found
 
 
 def test_a_body_that_becomes_nonsense_is_told_at_once(told: Callable[[bytes], bytes]) -> None:

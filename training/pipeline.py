@@ -174,11 +174,11 @@ def _make_artefact(learned: Learned, staged: Path, work: Path, max_tokens: int, 
     with progress.stage("export", "Exporting to ONNX"):
         export_onnx(learned.model, fp32)
         exported = Artefact(fp32, staged / TOKENIZER_FILE, max_tokens, threads=1)
-        sample = learned.validation.spread(_AGREEMENT_SAMPLE)
+        sample = learned.validation.first(_AGREEMENT_SAMPLE)
         check_agreement(learned.model, exported, sample.ids, sample.segments)
     with progress.stage("quantize", "Quantizing to int8"):
         scheme = this_machine()
         quantize(fp32, staged / MODEL_FILE, learned.model.config, scheme)
-        sample = learned.validation.spread(_SCALES_SAMPLE)
+        sample = learned.validation.first(_SCALES_SAMPLE)
         fix_scales(staged / MODEL_FILE, staged / TOKENIZER_FILE, sample.ids, sample.segments, threads=cores)
     return scheme

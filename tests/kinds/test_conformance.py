@@ -70,7 +70,7 @@ def test_the_export_agrees_with_torch(
     export_onnx(model, tmp_path / "model.onnx")
     artefact = Artefact(tmp_path / "model.onnx", trained.folder / TOKENIZER_FILE, 24, threads=1)
     assert check_agreement(model, artefact, encoded.ids, encoded.segments) < TOLERANCE / 10
-    first = encoded.spread(1)
+    first = encoded.first(1)
     assert check_agreement(model, artefact, first.ids, first.segments) < TOLERANCE / 10
 
 

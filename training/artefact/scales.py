@@ -11,6 +11,7 @@ Quantization (2021), section 3.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,10 +21,12 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from contracts.errors import TrainingError
 from training.artefact.graphs import drop_unread
 from training.artefact.onnx_artefact import Artefact
 
 _STEPS = 255  # between the lowest and the highest of eight bits
+_WITH_ZERO_POINTS = 4  # inputs of a MatMulInteger that has both
 _RUNTIME = "com.microsoft"  # the domain of onnxruntime's own operators
 
 Range = tuple[float, float]  # the lowest and the highest of an activation; 0 is among them
@@ -53,7 +56,7 @@ def ranges(
 ) -> dict[str, Range]:
     """Of every activation that is quantized, by its name, over all rows. A file in `folder` comes and goes.
 
-    Each row is run alone, so that padding has no part in it.
+    Each row is run alone, so that padding has no part in it. Raises TrainingError where an activation is not finite.
     """
     watched = onnx.ModelProto()
     watched.CopyFrom(model)
@@ -62,14 +65,21 @@ def ranges(
         watched.graph.output.append(helper.make_tensor_value_info(scale, onnx.TensorProto.FLOAT, []))
         watched.graph.output.append(helper.make_tensor_value_info(zero_point, onnx.TensorProto.UINT8, []))
     file = folder / "watched.onnx"
-    onnx.save(watched, str(file))
-    artefact = Artefact(file, tokenizer, max(map(len, rows)), threads=threads)
-    file.unlink()
+    try:
+        onnx.save(watched, str(file))
+        artefact = Artefact(file, tokenizer, max(map(len, rows)), threads=threads)
+    finally:
+        file.unlink(missing_ok=True)
     lowest, highest = dict.fromkeys(found, 0.0), dict.fromkeys(found, 0.0)
     for number, ids in enumerate(rows):
         outputs = artefact.forward([ids], None if segments is None else [segments[number]])
         for name, (scale, zero_point) in found.items():
             step, zero = float(outputs[scale]), int(outputs[zero_point])
+            if not math.isfinite(step):
+                raise TrainingError(
+                    f"The activation {name} is not finite for validation text {number + 1}: expected numbers, found "
+                    "an overflow in the trained network. Train with a lower learning_rate, or on another base model."
+                )
             lowest[name] = min(lowest[name], -zero * step)
             highest[name] = max(highest[name], (_STEPS - zero) * step)
     return {name: (lowest[name], highest[name]) for name in found}
@@ -135,7 +145,7 @@ class _Product:
 
 
 def _products(graph: onnx.GraphProto) -> Iterator[_Product]:
-    """Those that onnxruntime can do in one; others, of which none is known, stay as they are."""
+    """Those that onnxruntime can do in one; others stay as they are."""
     readers: dict[str, list[onnx.NodeProto]] = defaultdict(list)
     for node in graph.node:
         for name in node.input:
@@ -143,7 +153,7 @@ def _products(graph: onnx.GraphProto) -> Iterator[_Product]:
     for output in graph.output:
         readers[output.name] = []  # is kept as it is
     writers = {name: node for node in graph.node for name in node.output}
-    constants = {one.name for one in graph.initializer}
+    sizes = {one.name: list(one.dims) for one in graph.initializer}
 
     def only(name: str, operator: str) -> onnx.NodeProto | None:
         found = readers[name]
@@ -151,7 +161,7 @@ def _products(graph: onnx.GraphProto) -> Iterator[_Product]:
 
     for node in graph.node:
         quantized = writers.get(node.input[0]) if node.op_type == "MatMulInteger" else None
-        if quantized is None or quantized.op_type != "DynamicQuantizeLinear":
+        if quantized is None or quantized.op_type != "DynamicQuantizeLinear" or len(node.input) < _WITH_ZERO_POINTS:
             continue
         cast = only(node.output[0], "Cast")
         scaled = cast and only(cast.output[0], "Mul")
@@ -164,7 +174,8 @@ def _products(graph: onnx.GraphProto) -> Iterator[_Product]:
         steps = [node.output[0], cast.output[0]]
         added = only(scaled.output[0], "Add")
         bias = _other(added, scaled.output[0]) if added is not None else ""
-        if added is not None and bias in constants:
+        width = sizes.get(node.input[1], [])[-1:]
+        if added is not None and width and sizes.get(bias) == width:
             steps.append(scaled.output[0])
         else:
             added, bias = scaled, ""

@@ -20,11 +20,10 @@ class Encoded:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def spread(self, count: int) -> Encoded:
-        """At most so many of them, evenly spaced: files are often sorted."""
-        chosen = range(0, len(self), -(-len(self) // count))
-        segments = None if self.segments is None else [self.segments[row] for row in chosen]
-        return Encoded([self.ids[row] for row in chosen], [self.labels[row] for row in chosen], segments)
+    def first(self, count: int) -> Encoded:
+        """The first so many of them."""
+        segments = None if self.segments is None else self.segments[:count]
+        return Encoded(self.ids[:count], self.labels[:count], segments)
 
     def row(self, index: int) -> dict[str, Any]:
         """One of them, as an objective makes batches of."""

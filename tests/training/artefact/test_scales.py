@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnxruntime import InferenceSession
 from transformers import AutoConfig, AutoModel
 
+from contracts.errors import TrainingError
 from training.artefact.export import export_onnx
 from training.artefact.onnx_artefact import Artefact
 from training.artefact.quantize import quantize
@@ -78,6 +79,8 @@ def test_each_product_is_one_step_and_nothing_is_left_of_the_old_ones(graphs: Pa
     assert set(found) == {node.name for node in products}
     assert {"DynamicQuantizeLinear", "MatMulInteger"}.isdisjoint(node.op_type for node in after.graph.node)
     constants = {one.name for one in after.graph.initializer}
+    read = {name for node in after.graph.node for name in node.input}
+    assert constants <= read, "nothing is kept that nothing reads"
     assert all(constants.issuperset(node.input[1:]) for node in found.values()), "all known but the activation"
     assert {path.name for path in graphs.glob("*.onnx")} == {"dynamic.onnx", "fixed.onnx", "fp32.onnx"}
 
@@ -92,62 +95,99 @@ def test_ranges_are_those_of_all_texts(graphs: Path, tiny_base: Path) -> None:
         assert low == min(one[name][0] for one in of_each) <= 0.0 <= high == max(one[name][1] for one in of_each)
 
 
-def small(*, bias: str = "constant", read_twice: bool = False) -> onnx.ModelProto:
-    """x [n, 3] times weights [3, 2], quantized as Optimum does it."""
+def test_segments_have_a_part_in_ranges(graphs: Path, tiny_base: Path) -> None:
+    model = onnx.load(str(graphs / "dynamic.onnx"))
+    ids = rows(4)
+    found = [
+        ranges(model, graphs, tiny_base / "tokenizer.json", ids, segments, threads=1)
+        for segments in (None, [[0] * len(one) for one in ids], [[1] * len(one) for one in ids])
+    ]
+    assert found[0] == found[1] != found[2]
+
+
+def test_an_activation_that_is_not_finite_is_told(graphs: Path, tiny_base: Path) -> None:
+    model = onnx.load(str(graphs / "dynamic.onnx"))
+    norm = next(one for one in model.graph.initializer if one.name.endswith("LayerNorm.weight"))
+    norm.CopyFrom(numpy_helper.from_array(np.full(list(norm.dims), np.inf, dtype=np.float32), norm.name))
+    with pytest.raises(TrainingError, match="not finite for validation text 1"):
+        ranges(model, graphs, tiny_base / "tokenizer.json", rows(2), None, threads=1)
+    with pytest.raises(Exception, match="No such file"):
+        ranges(onnx.load(str(graphs / "dynamic.onnx")), graphs, graphs / "tokenizer", rows(2), None, threads=1)
+    assert not (graphs / "watched.onnx").exists()
+
+
+def small(*, bias: str = "vector", mirrored: bool = False, read: str = "", runtime: bool = False) -> onnx.ModelProto:
+    """x [n, 3] times weights [3, 2], quantized as Optimum does it; `read` is a step that something else reads too."""
+    turned = -1 if mirrored else 1
     nodes = [
         helper.make_node("DynamicQuantizeLinear", ["x"], ["codes", "scale", "zero"], "quantize"),
         helper.make_node("MatMulInteger", ["codes", "w", "zero", "w_zero"], ["product"], "product"),
-        helper.make_node("Mul", ["scale", "w_scale"], ["scales"], "scales"),
+        helper.make_node("Mul", ["scale", "w_scale"][::turned], ["scales"], "scales"),
         helper.make_node("Cast", ["product"], ["float"], "float", to=TensorProto.FLOAT),
-        helper.make_node("Mul", ["float", "scales"], ["scaled"], "scaled"),
-        helper.make_node("Add", ["scaled", "bias" if bias == "constant" else "x2"], ["y"], "add"),
+        helper.make_node("Mul", ["float", "scales"][::turned], ["scaled"], "scaled"),
+        helper.make_node("Add", ["scaled", bias][::turned], ["sum"], "sum"),
+        *([helper.make_node("Cast", [read], ["more"], "more", to=TensorProto.FLOAT)] if read else []),
+        helper.make_node("Add", ["sum", "more"] if read else ["sum", "nothing"], ["y"], "y"),
     ]
-    outputs = ["y", *(["product"] if read_twice else [])]
     constants = {
         "w": np.array([[100, -20], [-7, 127], [50, 3]], dtype=np.int8),
         "w_zero": np.zeros(2, dtype=np.int8),
         "w_scale": np.array([0.01, 0.02], dtype=np.float32),
-        "bias": np.array([0.5, -1.0], dtype=np.float32),
+        "vector": np.array([0.5, -1.0], dtype=np.float32),
+        "number": np.array(0.5, dtype=np.float32),
+        "table": np.array([[0.5, -1.0], [2.0, 3.0]], dtype=np.float32),
+        "nothing": np.zeros(1, dtype=np.float32),
     }
-    kinds = {"y": TensorProto.FLOAT, "product": TensorProto.INT32}
     graph = helper.make_graph(
         nodes,
         "small",
-        [
-            helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3]),
-            *([] if bias == "constant" else [helper.make_tensor_value_info("x2", TensorProto.FLOAT, ["n", 2])]),
-        ],
-        [helper.make_tensor_value_info(name, kinds[name], ["n", 2]) for name in outputs],
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [2, 3])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [2, 2])],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    opsets = [helper.make_opsetid("", 17), *([helper.make_opsetid("com.microsoft", 1)] if runtime else [])]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=8)
 
 
-def run(model: onnx.ModelProto, **feed: np.ndarray) -> np.ndarray:
+def run(model: onnx.ModelProto, x: np.ndarray) -> np.ndarray:
     onnx.checker.check_model(model)
-    return np.asarray(InferenceSession(model.SerializeToString()).run(["y"], feed)[0])
+    return np.asarray(InferenceSession(model.SerializeToString()).run(["y"], {"x": x})[0])
 
 
 X = np.array([[1.0, -2.0, 0.5], [0.0, 3.0, -1.0]], dtype=np.float32)
 
 
-@pytest.mark.parametrize(("bias", "read_twice"), [("constant", False), ("read", False), ("constant", True)])
-def test_other_shapes_of_graphs_stay_right(bias: str, read_twice: bool) -> None:
-    """A sum with what is no constant is no bias; a product that is read elsewhere stays a product."""
-    model = small(bias=bias, read_twice=read_twice)
+@pytest.mark.parametrize("bias", ["vector", "number", "table", "scales"])
+@pytest.mark.parametrize("read", ["", "product", "float", "scaled"])
+def test_other_shapes_of_graphs_stay_right(bias: str, read: str) -> None:
+    """What is no vector of constants is no bias; what is read elsewhere keeps its own steps."""
+    model = small(bias=bias, read=read)
     fixed = with_scales(model, {"x": (-2.0, 3.0)})
-    more = {} if bias == "constant" else {"x2": np.array([[4.0, 5.0], [6.0, 7.0]], dtype=np.float32)}
-    np.testing.assert_allclose(run(fixed, x=X, **more), run(model, x=X, **more), atol=1e-6)
+    np.testing.assert_allclose(run(fixed, X), run(model, X), atol=1e-6)
     steps = [node.op_type for node in fixed.graph.node]
-    assert ("MatMulIntegerToFloat" in steps) != read_twice
-    assert ("Add" in steps) == (bias == "read" or read_twice)
+    assert ("MatMulIntegerToFloat" in steps) == (read in ("", "scaled"))
+    assert steps.count("Add") == (1 if bias == "vector" and not read else 2)
+
+
+def test_inputs_may_stand_in_either_order_and_the_domain_is_named_once() -> None:
+    fixed = with_scales(small(mirrored=True, runtime=True), {"x": (-2.0, 3.0)})
+    np.testing.assert_allclose(run(fixed, X), run(small(), X), atol=1e-6)
+    assert [node.op_type for node in fixed.graph.node] == ["QuantizeLinear", "MatMulIntegerToFloat", "Add"]
+    assert [opset.domain for opset in fixed.opset_import].count("com.microsoft") == 1
+
+
+@pytest.mark.parametrize("range_", [(-1.0, 2.0), (-0.7, 0.0), (0.0, 5.0), (-3.3, 1.9)])
+def test_scales_are_those_of_the_operator(range_: tuple[float, float]) -> None:
+    """Of a run that has just that range, static and dynamic scales are the same."""
+    x = np.array([[*range_, 0.0], [range_[0], 0.0, range_[1]]], dtype=np.float32)
+    np.testing.assert_allclose(run(with_scales(small(), {"x": range_}), x), run(small(), x), atol=1e-6)
 
 
 def test_what_goes_beyond_the_range_is_taken_for_its_end() -> None:
     fixed = with_scales(small(), {"x": (-1.0, 1.0)})
-    np.testing.assert_allclose(run(fixed, x=100 * X), run(fixed, x=np.sign(X)), atol=0.03)  # of one step
+    np.testing.assert_allclose(run(fixed, 100 * X), run(fixed, np.sign(X)), atol=0.03)  # of one step
 
 
 def test_an_activation_that_was_always_zero_has_a_scale() -> None:
     fixed = with_scales(small(), {"x": (0.0, 0.0)})
-    np.testing.assert_allclose(run(fixed, x=0 * X), [[0.5, -1.0], [0.5, -1.0]], atol=1e-6)
+    np.testing.assert_allclose(run(fixed, 0 * X), [[0.5, -1.0], [0.5, -1.0]], atol=1e-6)

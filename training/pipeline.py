@@ -130,7 +130,7 @@ def train_on(
 
         metrics = headline(measured, floors, speed, (staged / MODEL_FILE).stat().st_size)
         verdicts = judge(spec.gate, metrics)
-        if reasons := refusals(verdicts):
+        if reasons := refusals(verdicts, spec.gate, measured.rows):
             raise GateRefusedError(spec.name, reasons)
 
         manifest = Manifest(

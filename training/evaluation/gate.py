@@ -8,6 +8,7 @@ from contracts.release import GateVerdict
 from contracts.task import GateSpec
 
 _FLOOR = "min_"
+_DROP = "max_quantization_drop"
 
 
 def judge(gate: GateSpec, metrics: Mapping[str, float]) -> tuple[GateVerdict, ...]:
@@ -23,14 +24,18 @@ def judge(gate: GateSpec, metrics: Mapping[str, float]) -> tuple[GateVerdict, ..
             for name, floor in floors
             if floor != 0 or name.removeprefix(_FLOOR) in metrics
         ),
-        _at_most("max_quantization_drop", metrics["quantization_drop"], gate.max_quantization_drop),
+        _at_most(_DROP, metrics["quantization_drop"], gate.max_quantization_drop),
         _at_most("max_size_mb", metrics["size_mb"], gate.max_size_mb),
     )
 
 
-def refusals(verdicts: tuple[GateVerdict, ...]) -> list[str]:
-    """What failed, in words; empty when the gate is open."""
-    return [f"{v.name}: expected {v.expected}, found {v.found}" for v in verdicts if not v.passed]
+def refusals(verdicts: tuple[GateVerdict, ...], gate: GateSpec, rows: int) -> list[str]:
+    """What failed, in words; empty when the gate is open. `rows` are those of the test."""
+    told = [f"{v.name}: expected {v.expected}, found {v.found}" for v in verdicts if not v.passed]
+    if gate.max_quantization_drop < 1 / rows:
+        one = f", where one of {rows} test rows alone is {1 / rows:.4f}: more of them, or a larger bound, tell more"
+        told = [f"{words}{one}" if words.startswith(_DROP) else words for words in told]
+    return told
 
 
 def _at_least(name: str, found: float | None, floor: float) -> GateVerdict:

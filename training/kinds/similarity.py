@@ -26,7 +26,7 @@ from training.kinds.kind import Figure, Measured, TaskKind
 from training.kinds.lookups import LookedUp, PairScores, Vectorize, look_up, pair_scores, remembering
 from training.kinds.nearness import spearman
 from training.kinds.nearness_analysis import analyse_nearness, analyse_scored
-from training.kinds.text_pairs import pairs_of
+from training.kinds.text_pairs import grouped, pairs_of
 from training.kinds.told import Told
 from training.kinds.vector_objectives import MATCHES, SCORED_PAIRS
 from training.learning.base_model import BaseModel
@@ -96,18 +96,23 @@ class Similarity(TaskKind):
     ) -> Measured:
         """Test texts are looked up among training texts; of pairs, the first among the second.
 
-        What quantization costs is told from test rows alone, the network's own vectors against the artefact's.
+        What quantization costs is told by the same with the network's own vectors.
         """
         seed = spec.train.seed
         parts = [dataset.train[:_CORPUS_ROWS], dataset.validation, dataset.test]
         texts = [self.texts(rows) for rows in parts]
-        stage.expect(sum(map(len, texts)) + len(texts[2]) + texts_needed(len(dataset.test)))
+        asked = dict.fromkeys(text for some in grouped(dataset.test, parts[0]) for text in some.texts)
+        stage.expect(sum(map(len, texts)) + len(asked) + texts_needed(len(dataset.test)))
         tokenized = [tokenize(artefact.tokenizer, some, artefact.max_tokens) for some in texts]
         found = [np.stack(artefact.run_rows(some.ids, advance=stage.advance)["embedding"]) for some in tokenized]
 
         def embed(asked: Sequence[str]) -> list[Floats]:
             ids = tokenize(artefact.tokenizer, asked, artefact.max_tokens).ids
             return artefact.run_rows(ids, advance=stage.advance)["embedding"]
+
+        def by_network(asked: Sequence[str]) -> Sequence[Floats]:
+            ids = tokenize(artefact.tokenizer, asked, artefact.max_tokens).ids
+            return torch_outputs(model, ids, "embedding", advance=stage.advance)
 
         known = {
             text: vector
@@ -117,20 +122,16 @@ class Similarity(TaskKind):
         vectors = remembering(known, embed)
         told = self._nearness(vectors, dataset.test, parts[0], seed)
         checked = self._nearness(vectors, dataset.validation, parts[0], seed)
-        own = torch_outputs(model, tokenized[2].ids, "embedding", advance=stage.advance)
-        theirs = remembering(dict(zip(texts[2], own, strict=True)), embed)
-        original = self._nearness(theirs, dataset.test, (), seed)
-        alone = self._nearness(vectors, dataset.test, (), seed)
+        original = self._nearness(remembering({}, by_network), dataset.test, parts[0], seed)
         main = self.main.name
-        drop = original.figures[main] - alone.figures[main]
         analysis = _analyse(told, dataset, vectors, tokenized[2].lengths, spec)
         return Measured(
             figures={
                 **analysis.figures,
                 **told.figures,
                 f"validation_{main}": checked.figures[main],
-                f"fp32_{main}": told.figures[main] + drop,
-                "quantization_drop": drop,
+                f"fp32_{main}": original.figures[main],
+                "quantization_drop": original.figures[main] - told.figures[main],
             },
             temperature=1.0,
             reference=_reference(tokenized[1:], found[1:], (checked, told), found[0][:_PROJECTION_TEXTS], seed),

@@ -105,14 +105,15 @@ def _errors(found: ErrorAnalysis) -> list[Section]:
 def suspects_section(suspects: Suspects, unit: str = "rows") -> Section:
     """Labels to be looked at again; `unit` is what was examined one by one."""
     note = (
-        f"{suspects.found:,} of {suspects.examined:,} {unit} examined. Found by confident learning (Northcutt, Jiang "
-        "and Chuang 2021, arXiv 1911.00068); the training rows were learned from, so that more may be hidden there."
+        f"{suspects.examined:,} {unit} were examined, and {suspects.found:,} of their labels suspected. Looked for by "
+        "confident learning (Northcutt, Jiang and Chuang 2021, arXiv 1911.00068); the training rows were learned from, "
+        "so that more may be hidden there."
     )
     blocks: list[Block] = []
     if suspects.rows:
         blocks.append(_doubtful(suspects.rows, note))
     else:
-        blocks.append(Prose(f"No label is suspected. {note}"))
+        blocks.append(Prose(note))
     if suspects.pairs:
         rows = tuple((text_cell(p.label), text_cell(p.answer), number_cell(f"{p.rows:,}")) for p in suspects.pairs)
         blocks.append(Table(("Labelled", "Looks like", "Rows#"), rows))

@@ -106,13 +106,15 @@ def _introduction(manifest: Manifest, kind: TaskKind) -> str:
 
 
 def _use(manifest: Manifest, kind: TaskKind) -> str:
+    inputs = ["`input_ids`", "`attention_mask`", *(["`token_type_ids`"] if manifest.token_type_ids else [])]
     logits = (
         "the labels in the order of the logits; scores of one label a text are softmax(logits / "
         f"{manifest.temperature:.4f})."
     )
     return (
-        f"`perennial serve` answers at `/v1/models/{manifest.task}:predict`. Without it: `model.onnx` is run by "
-        "onnxruntime, `tokenizer.json` is read by `tokenizers`, and `manifest.json` holds "
+        f"`perennial serve` answers at `/v1/models/{manifest.task}:predict`. Without it: `tokenizer.json` is read by "
+        f"`tokenizers`, and its tokens are cut to {manifest.max_tokens}; `model.onnx` is run by onnxruntime with its "
+        f"usual optimizations, on int64 [texts, tokens] {', '.join(inputs)}; and `manifest.json` holds "
         f"{logits if kind.own_labels else 'what its outputs are to be read with.'}\n"
     )
 

@@ -18,7 +18,7 @@ from benchmarks.serving.corpus import TASK, Corpus, make_corpus, publish_again, 
 from benchmarks.serving.environments import ENVIRONMENTS, PeerUnavailableError, installed
 from benchmarks.serving.overload import OpenLoad, Swap, capacity, open_load, swap, swap_ratio
 from benchmarks.serving.peers import PEERS
-from benchmarks.serving.rounds import LOADS, Measured, Round, measure, medians, run_round
+from benchmarks.serving.rounds import LOADS, Measured, Round, measure, medians, ratios, run_round
 from benchmarks.serving.subject import Subject, peer_subject, perennial, running
 from contracts.errors import PerennialError
 from contracts.home import Home
@@ -146,9 +146,6 @@ def _overload(corpus: Corpus, folder: Path, options: argparse.Namespace) -> tupl
 
 
 def _figures(rounds: Sequence[Round], loads: Sequence[OpenLoad], swaps: Sequence[Swap]) -> dict[str, float]:
-    found = medians(rounds)
-    ours = found[OURS]
-    peers = [by for name, by in found.items() if name != OURS]
     figures = {
         "ceiling_ratio_c64": median(one.loads[OURS]["c64"].per_second / one.ceiling.texts_per_second for one in rounds),
         "latency_ratio_c1": median(one.loads[OURS]["c1"].p50_ms / one.ceiling.one_text_ms for one in rounds),
@@ -156,14 +153,16 @@ def _figures(rounds: Sequence[Round], loads: Sequence[OpenLoad], swaps: Sequence
         "swap_p99_ratio": swap_ratio(swaps),
         "swap_failed": float(sum(one.failed for one in swaps)),
     }
-    if peers:
+    speed = {load: ratios(rounds, OURS, load, lambda one: one.per_second) for load in LOADS}
+    delay = {load: ratios(rounds, OURS, load, lambda one: one.p99_ms) for load in LOADS}
+    if len(rounds[0].loads) > 1:
         for load in ("c1", "c16", "c64"):
-            figures[f"vs_best_peer_{load}"] = ours[load].per_second / max(by[load].per_second for by in peers)
-            figures[f"p99_vs_best_peer_{load}"] = min(by[load].p99_ms for by in peers) / ours[load].p99_ms
-        figures["mixed_vs_best_peer_c64"] = ours["mixed"].per_second / max(by["mixed"].per_second for by in peers)
-        figures["mixed_p99_vs_best_peer_c64"] = min(by["mixed"].p99_ms for by in peers) / ours["mixed"].p99_ms
-    if "bentoml" in found:
-        figures["vs_bentoml_c64"] = ours["c64"].per_second / found["bentoml"]["c64"].per_second
+            figures[f"vs_best_peer_{load}"] = min(speed[load].values())
+            figures[f"p99_vs_best_peer_{load}"] = 1 / max(delay[load].values())
+        figures["mixed_vs_best_peer_c64"] = min(speed["mixed"].values())
+        figures["mixed_p99_vs_best_peer_c64"] = 1 / max(delay["mixed"].values())
+    if "bentoml" in rounds[0].loads:
+        figures["vs_bentoml_c64"] = speed["c64"]["bentoml"]
     return figures
 
 

@@ -1,12 +1,14 @@
-"""Rounds of closed-loop loads: every server in turn, in another order each round, and the ceiling in each."""
+"""Rounds of closed-loop loads: under each load every server in turn, and the ceiling in each round."""
 
 from __future__ import annotations
 
 import json
+import math
 import random
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -43,24 +45,22 @@ class Round:
 
 
 def run_round(number: int, subjects: Sequence[Subject], corpus: Corpus, seconds: float, logs: Path) -> Round:
-    """Each server is started, warmed, loaded in four ways and stopped; only one lives at a time."""
-    order = list(subjects)
-    random.Random(number).shuffle(order)
-    if number % 2:
-        order.reverse()
-    expected: list[str] = []
+    """All servers are started; under each load they take turns, in another order each time, and the rest have no work.
+
+    Those that are compared are so measured within a minute: a shared machine is another from one minute to the next.
+    """
+    randomness = random.Random(number)
     ceiling = in_process(corpus)
-    loads: dict[str, dict[str, Measured]] = {}
-    for subject in order:
-        with running(subject, logs / f"{subject.name}.log") as found:
-            if number == 0:
-                labels = [found.answer(text) for text in corpus.short[:_CHECKED]]
-                expected = expected or labels
-                _check(subject.name, labels, expected)
-            loads[subject.name] = {
-                name: measure(found, corpus.short if texts == "short" else corpus.mixed, concurrency, seconds)
-                for name, (concurrency, texts) in LOADS.items()
-            }
+    loads: dict[str, dict[str, Measured]] = {subject.name: {} for subject in subjects}
+    with ExitStack() as stack:
+        up = [stack.enter_context(running(subject, logs / f"{subject.name}.log")) for subject in subjects]
+        if number == 0:
+            _check(up, corpus.short[:_CHECKED])
+        for load, (concurrency, texts) in LOADS.items():
+            for found in randomness.sample(up, len(up)):
+                loads[found.subject.name][load] = measure(
+                    found, corpus.short if texts == "short" else corpus.mixed, concurrency, seconds
+                )
     return Round(ceiling, loads)
 
 
@@ -96,7 +96,24 @@ def medians(rounds: Sequence[Round]) -> dict[str, dict[str, Measured]]:
     }
 
 
-def _check(name: str, labels: Sequence[str], expected: Sequence[str]) -> None:
-    right = sum(found == wanted for found, wanted in zip(labels, expected, strict=True)) / len(labels)
-    if right < _LEAST_RIGHT:
-        raise SubjectError(f"{name} answers {right:.0%} of {len(labels)} texts as the other servers do.")
+def ratios(rounds: Sequence[Round], server: str, load: str, figure: Callable[[Measured], float]) -> dict[str, float]:
+    """This server's figure over each other's (infinite over 0), the median of the rounds."""
+    ours = [figure(one.loads[server][load]) for one in rounds]
+    return {
+        other: median(
+            own / theirs if (theirs := figure(one.loads[other][load])) else math.inf
+            for own, one in zip(ours, rounds, strict=True)
+        )
+        for other in rounds[0].loads
+        if other != server
+    }
+
+
+def _check(servers: Sequence[Running], texts: Sequence[str]) -> None:
+    expected: list[str] = []
+    for found in servers:
+        labels = [found.answer(text) for text in texts]
+        expected = expected or labels
+        right = sum(one == wanted for one, wanted in zip(labels, expected, strict=True)) / len(labels)
+        if right < _LEAST_RIGHT:
+            raise SubjectError(f"{found.subject.name} answers {right:.0%} of {len(labels)} texts as the others do.")

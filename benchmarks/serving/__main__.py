@@ -83,6 +83,7 @@ def _run(home: Home, folder: Path, options: argparse.Namespace) -> None:
             "medians": {
                 server: {load: _rounded(asdict(one)) for load, one in by.items()} for server, by in found.items()
             },
+            "alone": [{load: _rounded(asdict(by)) for load, by in one.alone.items()} for one in rounds],
             "ceiling": [_rounded(asdict(one.ceiling)) for one in rounds],
             "each_round": [
                 {
@@ -147,8 +148,8 @@ def _overload(corpus: Corpus, folder: Path, options: argparse.Namespace) -> tupl
 
 def _figures(rounds: Sequence[Round], loads: Sequence[OpenLoad], swaps: Sequence[Swap]) -> dict[str, float]:
     figures = {
-        "ceiling_ratio_c64": median(one.loads[OURS]["c64"].per_second / one.ceiling.texts_per_second for one in rounds),
-        "latency_ratio_c1": median(one.loads[OURS]["c1"].p50_ms / one.ceiling.one_text_ms for one in rounds),
+        "ceiling_ratio_c64": median(one.alone["c64"].per_second / one.ceiling.texts_per_second for one in rounds),
+        "latency_ratio_c1": median(one.alone["c1"].p50_ms / one.ceiling.one_text_ms for one in rounds),
         "goodput_120_ratio": median(map(truediv, _answered(loads, 1.2), _answered(loads, 1.0))),
         "swap_p99_ratio": swap_ratio(swaps),
         "swap_failed": float(sum(one.failed for one in swaps)),

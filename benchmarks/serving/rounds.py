@@ -20,6 +20,7 @@ from benchmarks.serving.subject import Running, Subject, SubjectError, running
 
 # Name of a load -> connections, and which texts.
 LOADS = {"c1": (1, "short"), "c16": (16, "short"), "c64": (64, "short"), "mixed": (64, "mixed")}
+_BESIDE_CEILING = ("c1", "c64")
 # Of this many texts the answer must be the release's own, but for one that may stand between two labels.
 _CHECKED = 40
 _LEAST_RIGHT = 0.975
@@ -41,27 +42,34 @@ class Round:
     """One turn of everything."""
 
     ceiling: Ceiling
+    alone: dict[str, Measured]  # load -> what the first server does while no other one is up
     loads: dict[str, dict[str, Measured]]  # server -> load -> what was measured
 
 
 def run_round(number: int, subjects: Sequence[Subject], corpus: Corpus, seconds: float, logs: Path) -> Round:
-    """All servers are started; under each load they take turns, in another order each time, and the rest have no work.
+    """The ceiling and the first server, each alone; then all servers are up, and under each load they take turns.
 
-    Those that are compared are so measured within a minute: a shared machine is another from one minute to the next.
+    The order is another each time, and who is not asked has no work. So those that are compared are measured within a
+    minute of each other, since a shared machine changes from one minute to the next.
     """
     randomness = random.Random(number)
     ceiling = in_process(corpus)
+    with running(subjects[0], logs / f"{subjects[0].name}.log") as found:
+        alone = {load: _measure(found, corpus, load, seconds) for load in _BESIDE_CEILING}
     loads: dict[str, dict[str, Measured]] = {subject.name: {} for subject in subjects}
     with ExitStack() as stack:
         up = [stack.enter_context(running(subject, logs / f"{subject.name}.log")) for subject in subjects]
         if number == 0:
             _check(up, corpus.short[:_CHECKED])
-        for load, (concurrency, texts) in LOADS.items():
+        for load in LOADS:
             for found in randomness.sample(up, len(up)):
-                loads[found.subject.name][load] = measure(
-                    found, corpus.short if texts == "short" else corpus.mixed, concurrency, seconds
-                )
-    return Round(ceiling, loads)
+                loads[found.subject.name][load] = _measure(found, corpus, load, seconds)
+    return Round(ceiling, alone, loads)
+
+
+def _measure(found: Running, corpus: Corpus, load: str, seconds: float) -> Measured:
+    concurrency, texts = LOADS[load]
+    return measure(found, corpus.short if texts == "short" else corpus.mixed, concurrency, seconds)
 
 
 def measure(found: Running, texts: Sequence[str], concurrency: int, seconds: float) -> Measured:

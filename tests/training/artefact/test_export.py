@@ -15,6 +15,7 @@ from training.artefact.export import check_agreement, export_onnx
 from training.artefact.graphs import inferred
 from training.artefact.onnx_artefact import Artefact
 from training.artefact.quantize import instruction_set, quantize
+from training.artefact.scales import fix_scales
 from training.learning.base_model import ENCODERS
 from training.learning.classifier import TextClassifier, torch_logits
 
@@ -59,7 +60,9 @@ def load(tiny_base: Path):
 
 
 @pytest.mark.parametrize("architecture", ENCODERS)
-def test_every_architecture_exports_to_a_graph_that_agrees_with_torch(architecture: str, tmp_path: Path, load) -> None:
+def test_every_architecture_exports_to_a_graph_that_agrees_with_torch(
+    architecture: str, tmp_path: Path, tiny_base: Path, load
+) -> None:
     model = small_model(architecture)
     export_onnx(model, tmp_path / "model.onnx")
     artefact = load(tmp_path / "model.onnx")
@@ -76,6 +79,11 @@ def test_every_architecture_exports_to_a_graph_that_agrees_with_torch(architectu
     assert weights.isdisjoint(name for node in left for name in node.input), "and nothing else is"
     assert all(node.input[1] in weights for node in graph.node if node.op_type == "MatMulInteger")
     assert ranks_of_products(onnx.load(tmp_path / "model.onnx")) == {2}, "of real tokens alone: [tokens, width]"
+    fix_scales(tmp_path / "int8.onnx", tiny_base / "tokenizer.json", rows(20), threads=1)
+    fixed, texts = load(tmp_path / "int8.onnx"), rows(12, seed=5)
+    alone = np.concatenate([fixed.forward([ids])["logits"] for ids in texts])
+    np.testing.assert_allclose(fixed.forward(texts)["logits"], alone, atol=1e-5)
+    assert all(node.op_type != "DynamicQuantizeLinear" for node in onnx.load(str(tmp_path / "int8.onnx")).graph.node)
 
 
 def ranks_of_products(model: onnx.ModelProto) -> set[int]:

@@ -1,4 +1,4 @@
-"""What a quantized graph says of a text is the same alone and among others, for every architecture."""
+"""What a quantized graph says of a text is the same alone and among others."""
 
 from __future__ import annotations
 

@@ -61,8 +61,8 @@ def test_a_lane_leaves_others_that_have_nothing_to_do_their_share(waiting: int, 
     window = window_tokens(waiting, lanes, overhead)
     share = waiting / lanes
     assert min(share / 2, LEAST_TOKENS) <= window < max(share, LEAST_TOKENS) + 1
-    if waiting >= 2 * WORTHWHILE * overhead + 2:
-        assert window < max(waiting / 2, LEAST_TOKENS) + 1, "of many it looks at the first half"
+    if waiting >= 4 * WORTHWHILE * overhead + 4:
+        assert window < max(waiting / 4, LEAST_TOKENS) + 1, "of many it looks at the first quarter"
     assert window_tokens(waiting + 1, lanes, overhead) >= window
 
 
@@ -125,7 +125,7 @@ def test_a_long_text_does_not_pad_short_ones() -> None:
 
 def test_two_lanes_share_two_texts() -> None:
     assert form_run([20, 20], 256, 2, padding_like_text(4)) == [0]
-    assert form_run([20, 20], 256, 1, padding_like_text(4)) == [0], "each is worth a run of its own"
+    assert form_run([60, 60], 256, 1, padding_like_text(4)) == [0], "each is worth a run of its own"
     assert form_run([20, 20], 256, 1, padding_like_text(18)) == [0, 1]
 
 

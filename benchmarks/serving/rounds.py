@@ -47,9 +47,9 @@ class Round:
 
 
 def run_round(number: int, subjects: Sequence[Subject], corpus: Corpus, seconds: float, logs: Path) -> Round:
-    """The ceiling and the first server, each alone; then all servers are up, and under each load they take turns.
+    """The ceiling and the first server; then all servers are up, and under each load they take turns.
 
-    The order is another each time, and who is not asked has no work. So those that are compared are measured within a
+    The order is another each time, and who is not asked is paused. So those that are compared are measured within a
     minute of each other, since a shared machine changes from one minute to the next.
     """
     randomness = random.Random(number)
@@ -61,9 +61,12 @@ def run_round(number: int, subjects: Sequence[Subject], corpus: Corpus, seconds:
         up = [stack.enter_context(running(subject, logs / f"{subject.name}.log")) for subject in subjects]
         if number == 0:
             _check(up, corpus.short[:_CHECKED])
+        for found in up:
+            found.pause()
         for load in LOADS:
             for found in randomness.sample(up, len(up)):
-                loads[found.subject.name][load] = _measure(found, corpus, load, seconds)
+                with found.asked():
+                    loads[found.subject.name][load] = _measure(found, corpus, load, seconds)
     return Round(ceiling, alone, loads)
 
 

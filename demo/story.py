@@ -112,13 +112,18 @@ def tell(home: Home, timeline: Timeline) -> None:
         timeline.say("Drift seen", _verdict_line(alarm))
 
         started = perennial.wait("a decision to retrain", lambda: _decision(home, "retrain"), seconds=60)
-        timeline.say("Retraining", f"{started['reason']} It takes about two minutes.")
-        promoted = perennial.wait(
-            "the successor's promotion",
-            lambda: _decision(home, "promote"),
-            seconds=1200,
-            give_up=lambda: _against(home),
+        log = home.requests(TASK) / str(started["request_id"]) / "job.log"
+        timeline.say(
+            "Retraining", f"{started['reason']} It takes two to ten minutes; to follow it: tail -f {_relative(log)}"
         )
+        with timeline.console.status(Text("retraining ...")) as status:
+            promoted = perennial.wait(
+                "the successor's promotion",
+                lambda: _decision(home, "promote"),
+                seconds=1200,
+                give_up=lambda: _against(home),
+                meanwhile=lambda: status.update(Text(_last_line(log))),
+            )
         timeline.say("Promoted", str(promoted["reason"]))
         successor = read_manifest(home, TASK, _stable(home))
         perennial.wait("the hot swap", lambda: perennial.served_version() == successor.version, seconds=30)
@@ -224,8 +229,18 @@ def _fresh_home(folder: Path) -> Home:
     return Home(root)
 
 
+def _last_line(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").split("\n") if log.is_file() else []
+    return next((line.strip() for line in reversed(lines) if line.strip()), "retraining ...")
+
+
+def _relative(path: Path) -> Path:
+    """As a user would type it."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
 def _where_to_look(home: Home) -> Text:
-    relative = home.root.relative_to(Path.cwd()) if home.root.is_relative_to(Path.cwd()) else home.root
+    relative = _relative(home.root)
     return Text(
         f"""
 Look at it yourself:

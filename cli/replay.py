@@ -19,6 +19,7 @@ from rich.progress import Progress
 
 from cli.console import console, print_fields, print_json
 from contracts.errors import PerennialError
+from service.settings import VARIABLES
 
 API_KEY_VARIABLE = "PERENNIAL_API_KEY"
 _RETRIES = 5
@@ -68,7 +69,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--feedback", type=float, default=1.0, metavar="SHARE", help="share of texts whose label is sent (default: 1)"
     )
-    parser.add_argument("--url", default="http://127.0.0.1:3000", help="where the service is (default: %(default)s)")
+    port = os.environ.get(VARIABLES["port"]) or "3000"
+    parser.add_argument("--url", default=f"http://127.0.0.1:{port}", help="where the service is (default: %(default)s)")
     parser.add_argument(
         "--api-key",
         metavar="SECRET",

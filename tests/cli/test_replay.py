@@ -83,6 +83,16 @@ def test_a_busy_service_may_name_a_date(replay: Callable[..., int], capsys: pyte
     assert "refused" in capsys.readouterr().out
 
 
+def test_the_port_is_where_the_service_listens(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "texts.csv").write_text("text\nhello there\n")
+    with answering(200, PREDICTED, {}) as url:
+        monkeypatch.setenv("PERENNIAL_LISTEN_PORT", url.rpartition(":")[2])
+        assert main(["replay", str(tmp_path / "texts.csv"), "--task", "support", "--json"]) == 0
+    assert '"answered": 1' in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("url", ["http://[", "http://127.0.0.1:99999", "nonsense", "ftp://localhost"])
 def test_an_url_that_is_none_is_told(replay: Callable[..., int], capsys: pytest.CaptureFixture[str], url: str) -> None:
     assert replay(url=url) == 1

@@ -41,7 +41,7 @@ check: $(READY) ## lint, types and import rules only
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-check-all: test bench ## everything, benchmarks included (about an hour)
+check-all: test bench ## everything, benchmarks included (about two hours)
 
 bench: bench-sample bench-drift bench-serving bench-training ## all benchmarks
 
@@ -57,7 +57,7 @@ bench-few-labels: $(READY) ## 8 texts a label: the contrastive recipe beside pla
 bench-recipes: $(READY) ## replay of old data when retraining, and adaptation to unlabelled text
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m benchmarks.recipes
 
-bench-serving: $(READY) ## speed of the service beside the ceiling and other servers (30 minutes)
+bench-serving: $(READY) ## speed of the service beside the ceiling and other servers (45 minutes)
 	$(BIN)/python -m benchmarks.serving
 
 bench-training: $(READY) ## speed of training beside a plain Trainer script, and what releases reach (35 minutes; PARTS=clinc150 for one; needs PERENNIAL_DATA)

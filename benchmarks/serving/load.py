@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import random
 import resource
 import sys
 import time
 from collections import Counter, deque
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import cast
 
@@ -67,9 +69,12 @@ class LoadResult:
 
     def quantile_ms(self, share: float) -> float:
         """Of the latency of answered requests; infinite when there are none."""
-        if not self.latencies_ms:
-            return float("inf")
-        return self.latencies_ms[min(len(self.latencies_ms) - 1, int(share * len(self.latencies_ms)))]
+        return quantile(self.latencies_ms, share)
+
+
+def quantile(ordered: Sequence[float], share: float) -> float:
+    """The value that a share of all is below; infinite where there are none."""
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else math.inf
 
 
 class _Connection(asyncio.Protocol):

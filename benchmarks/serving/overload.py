@@ -10,7 +10,7 @@ from statistics import median
 import httpx
 
 from benchmarks.serving.corpus import TASK, Corpus
-from benchmarks.serving.load import LoadResult
+from benchmarks.serving.load import LoadResult, quantile
 from benchmarks.serving.rounds import measure
 from benchmarks.serving.subject import Running, begun, finished
 from contracts.rollout import promote
@@ -82,7 +82,7 @@ def swap(found: Running, corpus: Corpus, version: str, full: float) -> Swap:
     during = _latencies(result, promoted, loaded + _SWAP_AFTERMATH)
     before = _latencies(result, promoted - _SWAP_AFTER, promoted)
     failed = sum(1 for _, status, _, _, _ in result.answers if status != 200)
-    return Swap(failed, _p99(before), _p99(during), loaded - promoted)
+    return Swap(failed, quantile(before, 0.99), quantile(during, 0.99), loaded - promoted)
 
 
 def swap_ratio(swaps: Sequence[Swap]) -> float:
@@ -99,7 +99,3 @@ def _wait_for(client: httpx.Client, version: str) -> float:
 def _latencies(result: LoadResult, start: float, end: float) -> list[float]:
     """Of the requests that were answered between two monotonic times (one clock for all processes of a machine)."""
     return sorted(latency for _, status, when, latency, _ in result.answers if status == 200 and start <= when < end)
-
-
-def _p99(latencies: Sequence[float]) -> float:
-    return latencies[int(0.99 * len(latencies))]

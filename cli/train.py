@@ -7,7 +7,7 @@ import os
 import time
 from pathlib import Path
 
-from cli.console import add_common, print_fields, print_json
+from cli.console import add_common, print_fields, print_json, print_line
 from contracts.home import Home
 from contracts.rollout import promote, read_rollout
 from contracts.task import load_task
@@ -29,6 +29,7 @@ def run(options: argparse.Namespace) -> int:
     from training.kinds.kinds import kind_of
     from training.learning.group import joined_group
     from training.pipeline import train
+    from training.report.cautions import better_rivals
 
     with joined_group(os.environ) as group:
         manifest = train(home, spec)
@@ -42,13 +43,15 @@ def run(options: argparse.Namespace) -> int:
         print_json(manifest.model_dump(mode="json", by_alias=True))
         return 0
     folder = home.release(manifest.task, manifest.version)
-    main = kind_of(spec).main
+    kind = kind_of(spec)
+    main, metrics = kind.main, manifest.metrics
     stable = first or options.promote
     print_fields(
         {
             "release": f"{manifest.task}/{manifest.version}"
             + (" (stable)" if stable else " (published, not promoted)"),
-            main.title: f"{manifest.metrics[main.name]:.4f} on the test set, by the int8 artefact",
+            main.title: f"{metrics[main.name]:.4f} on the test set, by the int8 artefact",
+            "beside": ", ".join(f"{rival.title} {metrics[rival.name]:.4f}" for rival in reversed(kind.rivals)),
             "folder": str(folder),
             "report": str(folder / "report.html"),
             "next": f"perennial up --home {home.root}"
@@ -56,4 +59,6 @@ def run(options: argparse.Namespace) -> int:
             else f"perennial releases promote {manifest.task} {manifest.version} --home {home.root}",
         }
     )
+    for caution in better_rivals(kind, metrics):
+        print_line(f"warning: {caution}")
     return 0

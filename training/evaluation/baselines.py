@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from training.data.rows import Row
-from training.evaluation.bootstrap import Bools, Estimate, mean_estimate
+from training.evaluation.bootstrap import Bools, Estimate, paired_gain
 
 # Anything but spaces and punctuation. scikit-learn's own pattern ends a word at a Devanagari vowel sign.
 WORD = r"[^\s!-/:-@\[-`{-~।॥“”‘’…–—]+"
@@ -71,16 +71,12 @@ def measure_floors(train: Sequence[Row], test: Sequence[Row]) -> Floors:
     return Floors(majority_right=truth == commonest, tfidf_right=answers.astype(object) == truth)
 
 
-def gains_over(floors: Floors, right: Bools, *, seed: int = 0) -> tuple[Gain, ...]:
+def gains_over(floors: Floors, right: Bools) -> tuple[Gain, ...]:
     """The model, whose answers to the same [n] test rows are right or not, against each floor."""
     return tuple(
-        Gain(name, title, float(floor.mean()), _gain(right, floor, seed))
+        Gain(name, title, float(floor.mean()), paired_gain(right.astype(np.float32) - floor.astype(np.float32)))
         for name, title, floor in (
             ("majority", "Always the most frequent label", floors.majority_right),
             ("tfidf", "TF-IDF and logistic regression", floors.tfidf_right),
         )
     )
-
-
-def _gain(right: Bools, floor: Bools, seed: int) -> Estimate:
-    return mean_estimate(right.astype(np.float32) - floor.astype(np.float32), lowest=-1.0, seed=seed)

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from training.evaluation.bootstrap import Bools, Estimate, accuracy_estimate, mean_estimate
+from training.evaluation.bootstrap import Bools, Estimate, accuracy_estimate, paired_gain
 from training.evaluation.perturb import PERTURBATIONS, Perturbation, perturbed
 
 MOST_TEXTS = 500
@@ -106,7 +106,7 @@ def measure_sensitivity(
             example=perturbed(perturbation, EXAMPLE, seed),
             changed=len(differing),
             accuracy=float(still.mean()),
-            loss=mean_estimate(losses, lowest=-1.0, seed=seed),
+            loss=paired_gain(losses),
             other_answers=float((~same).mean()),
         )
 

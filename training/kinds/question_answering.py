@@ -19,7 +19,7 @@ from training.artefact.speed import Runs
 from training.data.dataset import Dataset
 from training.data.questions import ANSWER, NO_ANSWER, QuestionRow
 from training.data.rows import Row, rows_of
-from training.evaluation.bootstrap import mean_estimate
+from training.evaluation.bootstrap import paired_gain
 from training.evaluation.reference import MAX_ROWS, Projection, fit_projection
 from training.evaluation.sensitivity import texts_needed
 from training.kinds.answer_metrics import answer_scores, choose_threshold, fit_score_temperature, score_answer
@@ -157,7 +157,7 @@ class QuestionAnswering(TaskKind):
         found: dict[str, float] = {}
         for name, answers in floors.items():
             f1 = np.array([score_answer(one, truth).f1 for one, truth in zip(answers, truths, strict=True)])
-            gain = mean_estimate((measured.by_row - f1).astype(np.float32), lowest=-1.0, seed=0)
+            gain = paired_gain((measured.by_row - f1).astype(np.float32))
             found |= {f"{name}_f1": float(f1.mean()), **gain.figures(f"beats_{name}_by")}
         return found
 

@@ -18,7 +18,7 @@ from training.data.dataset import Dataset
 from training.data.pairs import PairRow
 from training.data.rows import Row
 from training.evaluation.baselines import WORD
-from training.evaluation.bootstrap import Bools, Estimate, correlation_gain, mean_estimate
+from training.evaluation.bootstrap import Bools, Estimate, correlation_gain, paired_gain
 from training.evaluation.reference import MAX_ROWS, fit_projection
 from training.evaluation.sensitivity import texts_needed
 from training.kinds.embedder import Embedder
@@ -153,7 +153,7 @@ class Similarity(TaskKind):
         return found.right.astype(np.float32)
 
     def _gain(self, ours: Floats, floor: _Nearness) -> Estimate:
-        return mean_estimate(ours - self._by_row(floor), lowest=-1.0, seed=0)
+        return paired_gain(ours - self._by_row(floor))
 
     def floors(
         self, dataset: Dataset, measured: Measured, *, base: BaseModel, tokenizer: Tokenizer, spec: TaskSpec

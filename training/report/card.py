@@ -14,6 +14,7 @@ from training.kinds.kind import Figure, TaskKind
 from training.kinds.kinds import kind_of
 from training.learning.base_model import BUNDLED_NAMES
 from training.report.blocks import percent
+from training.report.cautions import better_rivals
 from training.report.story import Story
 
 _LABELS = 200
@@ -39,7 +40,7 @@ def model_card(story: Story) -> str:
         "Intervals are at 95 %, by bootstrap. `report.html` and `metrics.json` beside this file say more.\n",
         _figures(kind, manifest.metrics),
         "## Limits\n",
-        _limits(story),
+        _limits(story, kind),
         "## Training\n",
         _training(story),
     ]
@@ -148,10 +149,11 @@ def _gain(kind: TaskKind, rival: Figure, metrics: Mapping[str, float]) -> str:
     return f"this model's gain: {100 * metrics[f'{by}_low']:+.1f} to {100 * metrics[f'{by}_high']:+.1f} points"
 
 
-def _limits(story: Story) -> str:
+def _limits(story: Story, kind: TaskKind) -> str:
     analysis, evaluation = story.measured.analysis, story.measured.evaluation
     untested = [score.label for score in evaluation.labels if not score.rows] if evaluation else []
     told = [
+        *better_rivals(kind, story.manifest.metrics),
         *(analysis.warnings if analysis else story.measured.warnings),
         *([f"Labels that no test row has: {', '.join(untested)}."] if untested else []),
         *([_CLOSED_WORLD] if evaluation else []),

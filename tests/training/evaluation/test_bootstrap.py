@@ -15,7 +15,7 @@ from training.evaluation.bootstrap import (
     f1_estimate,
     indicators,
     macro_f1_estimate,
-    mean_estimate,
+    paired_gain,
 )
 from training.kinds.nearness import spearman
 
@@ -35,9 +35,34 @@ def test_a_paired_gain_is_seen_where_two_intervals_overlap() -> None:
     model = baseline | (rng.random(600) < 0.15)
     alone = [accuracy_estimate(right, seed=1).interval for right in (model, baseline)]
     assert alone[0].low < alone[1].high
-    gain = mean_estimate(model.astype(np.float32) - baseline.astype(np.float32), lowest=-1.0, seed=1)
+    gain = paired_gain(model.astype(np.float32) - baseline.astype(np.float32))
     assert gain.interval.low > 0
     assert gain.interval.excludes_zero
+
+
+@pytest.mark.parametrize(("differ", "seen"), [(0, False), (1, False), (4, False), (6, True)])
+def test_a_few_rows_of_a_small_test_set_are_chance(differ: int, seen: bool) -> None:
+    """As by McNemar's exact test: p is 0.125 for four rows against none, 0.03 for six."""
+    values = np.zeros(38, dtype=np.float32)
+    values[:differ] = 1
+    for gain in (paired_gain(values), paired_gain(-values)):
+        assert gain.interval.excludes_zero == seen
+        assert gain.interval.low < gain.interval.high
+
+
+def test_ninety_five_of_a_hundred_intervals_hold_the_true_gain() -> None:
+    rng = np.random.default_rng(3)
+    held = 0
+    for _ in range(1000):
+        values = rng.choice([1, 0, -1], 60, p=[0.10, 0.85, 0.05]).astype(np.float32)
+        held += (found := paired_gain(values).interval).low <= 0.05 <= found.high
+    assert 0.94 <= held / 1000 <= 0.98
+
+
+@given(st.lists(st.sampled_from([-1.0, -0.5, 0.0, 0.25, 1.0]), min_size=1, max_size=30))
+def test_a_gain_lies_in_its_interval(values: list[float]) -> None:
+    found = paired_gain(np.array(values, dtype=np.float32))
+    assert -1.0 <= found.interval.low <= found.value <= found.interval.high <= 1.0
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=60), st.integers(0, 9))

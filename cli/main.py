@@ -65,7 +65,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print_error(f"The system refused: {error.strerror or error}{where}. {remedy}")
         return 1
     except KeyboardInterrupt:
-        print_error("Interrupted.")
+        again = " The same command goes on from the last step that was kept." if options.verb == "train" else ""
+        print_error(f"Interrupted.{again}")
         return 128 + signal.SIGINT
 
 

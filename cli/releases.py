@@ -6,6 +6,8 @@ import argparse
 import getpass
 import os
 import time
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 
 from cli.console import add_common, print_error, print_fields, print_json, print_line, print_table, when
 from cli.nearest import nearest
@@ -126,18 +128,25 @@ def _share(written: str) -> float:
 
 def trial_states(rollout: Rollout) -> dict[str, str]:
     """What is tried beside the stable release, by version, such as `canary 10 %`."""
-    found = {}
-    if rollout.canary is not None:
-        found[rollout.canary] = f"canary {100 * rollout.canary_share:.3g} %"
-    if rollout.shadow is not None:
-        found[rollout.shadow] = "shadow" if rollout.shadow_share == 1 else f"shadow {100 * rollout.shadow_share:.3g} %"
-    return found
+    tried = [version for version in (rollout.canary, rollout.shadow) if version is not None]
+    return {version: _shown_state(*_place(rollout, version)) for version in tried}
 
 
-def _state(rollout: Rollout | None, version: str) -> str:
+def _place(rollout: Rollout | None, version: str) -> tuple[str | None, float | None]:
+    """What a release is, and the share of the traffic that it is tried on."""
     if rollout is None:
-        return ""
-    return "stable" if rollout.stable == version else trial_states(rollout).get(version, "")
+        return None, None
+    if rollout.stable == version:
+        return "stable", None
+    if rollout.shadow == version:
+        return "shadow", rollout.shadow_share
+    return ("canary", rollout.canary_share) if rollout.canary == version else (None, None)
+
+
+def _shown_state(state: str | None, share: float | None) -> str:
+    if share is None or (state == "shadow" and share == 1):
+        return state or ""
+    return f"{state} {100 * share:.3g} %"
 
 
 def _user() -> str:
@@ -159,44 +168,61 @@ def _list(home: Home, task: str | None, *, as_json: bool) -> int:
             # The other tasks' releases are still worth seeing, and this one's are the remedy.
             print_error(str(error))
             rollout = None
-        rows += [_row(home, name, version, rollout) for version in versions]
+        rows += [_listed(home, name, version, rollout) for version in versions]
     if as_json:
-        print_json(rows)
+        print_json([asdict(row) for row in rows])
     elif rows:
         columns = ("task", "version", "state", "judged by", "size", "published", "parent")
-        print_table(columns, [[row[column] for column in columns] for row in rows], right=("judged by", "size"))
+        print_table(columns, [_cells(row) for row in rows], right=("judged by", "size"))
     else:
         print_line(f"No releases in {home.root}. Train one with `perennial train tasks/TASK.toml`.")
     return 0
 
 
-def _row(home: Home, task: str, version: str, rollout: Rollout | None) -> dict[str, str]:
-    state = _state(rollout, version)
+@dataclass(frozen=True)
+class _Listed:
+    """One release, as machines are told of it; what a corrupt one does not tell is None."""
+
+    task: str
+    version: str
+    state: str | None  # stable, canary or shadow
+    share: float | None  # of the traffic that a canary or a shadow gets, 0..1
+    corrupt: bool
+    judged_by: dict[str, float]
+    model_bytes: int | None
+    published: str | None  # ISO 8601, UTC
+    parent: str | None
+
+
+def _listed(home: Home, task: str, version: str, rollout: Rollout | None) -> _Listed:
+    state, share = _place(rollout, version)
     try:
         manifest = read_manifest(home, task, version)
-        size = manifest.files[MODEL_FILE].size / 1e6
+        size = manifest.files[MODEL_FILE].size
     except (PerennialError, KeyError):
-        return dict.fromkeys(("accuracy", "judged by", "size", "published", "parent"), "") | {
-            "task": task,
-            "version": version,
-            "state": f"{state} corrupt".strip(),
-        }
-    return {
-        "task": task,
-        "version": version,
-        "state": state,
-        "accuracy": f"{manifest.metrics['accuracy']:.3f}" if "accuracy" in manifest.metrics else "",
-        "judged by": judged_by(manifest),
-        "size": f"{size:.1f} MB",
-        "published": when(manifest.created),
-        "parent": manifest.lineage.parent or "",
-    }
+        return _Listed(task, version, state, share, True, {}, None, None, None)
+    published = datetime.fromtimestamp(manifest.created, UTC).isoformat(timespec="seconds")
+    parent = manifest.lineage.parent
+    return _Listed(task, version, state, share, False, judged_by(manifest), size, published, parent)
 
 
-def judged_by(manifest: Manifest) -> str:
+def _cells(one: _Listed) -> list[str]:
+    state = _shown_state(one.state, one.share)
+    return [
+        one.task,
+        one.version,
+        f"{state} corrupt".strip() if one.corrupt else state,
+        ", ".join(f"{name} {value:.3f}" for name, value in one.judged_by.items()),
+        f"{one.model_bytes / 1e6:.1f} MB" if one.model_bytes is not None else "",
+        when(datetime.fromisoformat(one.published).timestamp()) if one.published else "",
+        one.parent or "",
+    ]
+
+
+def judged_by(manifest: Manifest) -> dict[str, float]:
     """The figure that counts for its kind of task, by name; empty where it was not measured."""
     names = ("f1",) if manifest.spec.multi_label else _JUDGED_BY[manifest.spec.kind]
-    return next((f"{name} {manifest.metrics[name]:.3f}" for name in names if name in manifest.metrics), "")
+    return next(({name: manifest.metrics[name]} for name in names if name in manifest.metrics), {})
 
 
 def _show(home: Home, options: argparse.Namespace) -> int:
@@ -204,7 +230,7 @@ def _show(home: Home, options: argparse.Namespace) -> int:
     version = options.version or (rollout.stable if rollout else None)
     if version is None:
         raise ReleaseNotFoundError(options.task, None, list_versions(home, options.task))
-    state = _state(rollout, version)
+    state = _shown_state(*_place(rollout, version))
     known = rollout.sha256_of(version) if rollout is not None and state else None
     manifest = verify_release(home, options.task, version, sha256=known)
     if options.json:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 import os
+from dataclasses import dataclass
 
 from cli.console import add_common, print_json, print_line, print_table, when
 from cli.releases import trial_states
 from contracts.errors import PerennialError
 from contracts.home import Home
 from contracts.release_store import list_versions
-from contracts.rollout import read_rollout
+from contracts.rollout import Rollout, read_rollout
 from contracts.verdict import Verdict, read_latest
-from controller.record import read_decisions
+from controller.record import DecisionRecord, read_decisions
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -23,44 +24,73 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Reads files only: it works whether or not anything is running."""
     home = Home.from_environment(os.environ, options.home)
-    rows = [_row(home, task) for task in home.tasks()]
+    found = [_found(home, task) for task in home.tasks()]
     if options.json:
-        print_json(rows)
-    elif rows:
+        print_json([_for_machines(one) for one in found])
+    elif found:
         columns = ("task", "stable", "tried", "releases", "verdict", "accuracy", "judged", "last decision")
-        print_table(columns, [[row[column] for column in columns] for row in rows], right=("releases",))
+        print_table(columns, [_cells(one) for one in found], right=("releases",))
     else:
         print_line(f"Nothing in {home.root} yet. Train a first release with `perennial train tasks/TASK.toml`.")
     return 0
 
 
-def _row(home: Home, task: str) -> dict[str, str]:
+@dataclass(frozen=True)
+class _Found:
+    """What the files of one task say."""
+
+    task: str
+    rollout: Rollout | None
+    malformed: bool  # whether rollout.json is
+    releases: int
+    verdict: Verdict | None
+    decision: DecisionRecord | None
+
+
+def _found(home: Home, task: str) -> _Found:
     try:
-        rollout = read_rollout(home, task)
-        stable = rollout.stable if rollout else "none"
-        tried = ", ".join(f"{version} {state}" for version, state in trial_states(rollout).items()) if rollout else ""
+        rollout, malformed = read_rollout(home, task), False
     except PerennialError:
-        stable, tried = "rollout.json is malformed", ""
-    verdict = read_latest(home, task)
+        rollout, malformed = None, True
+    # That an alert is over, or is dealt with already, says nothing of what was done about it.
+    decisions = [one for one in read_decisions(home, task) if one.kind not in ("resolved", "duplicate")]
+    releases = len(list_versions(home, task))
+    return _Found(task, rollout, malformed, releases, read_latest(home, task), decisions[-1] if decisions else None)
+
+
+def _for_machines(found: _Found) -> dict[str, object]:
+    """The rollout, the verdict and the decision as their files have them; null: there is none."""
+    contracts = {"rollout": found.rollout, "verdict": found.verdict, "last_decision": found.decision}
     return {
-        "task": task,
-        "stable": stable,
-        "tried": tried,
-        "releases": str(len(list_versions(home, task))),
-        "verdict": _verdict(verdict),
-        "accuracy": _accuracy(verdict),
-        "judged": when(verdict.evaluated) if verdict else "",
-        "last decision": _last_decision(home, task),
+        "task": found.task,
+        "releases": found.releases,
+        "rollout_malformed": found.malformed,
+        **{name: one.model_dump(mode="json") if one is not None else None for name, one in contracts.items()},
     }
+
+
+def _cells(found: _Found) -> list[str]:
+    rollout, verdict, decision = found.rollout, found.verdict, found.decision
+    stable = rollout.stable if rollout else "none"
+    return [
+        found.task,
+        "rollout.json is malformed" if found.malformed else stable,
+        ", ".join(f"{version} {state}" for version, state in trial_states(rollout).items()) if rollout else "",
+        str(found.releases),
+        _verdict(verdict),
+        _accuracy(verdict),
+        when(verdict.evaluated) if verdict else "",
+        f"{decision.action}: {decision.reason}" if decision else "",
+    ]
 
 
 def _verdict(verdict: Verdict | None) -> str:
     if verdict is None:
         return "none yet"
-    drifted = [found.name for found in verdict.detectors if found.verdict == "drift"]
-    return (
-        verdict.verdict + (f" ({', '.join(drifted)})" if drifted else "") + (", alerting" if verdict.alerting else "")
-    )
+    told = [found.name for found in verdict.detectors if found.verdict == "drift"]
+    if verdict.verdict == "insufficient":
+        told = [f"{verdict.rows} predictions so far"]
+    return verdict.verdict + (f" ({', '.join(told)})" if told else "") + (", alerting" if verdict.alerting else "")
 
 
 def _accuracy(verdict: Verdict | None) -> str:
@@ -72,9 +102,3 @@ def _accuracy(verdict: Verdict | None) -> str:
     if accuracy.estimated is not None:
         return f"about {accuracy.estimated:.2f}, estimated (reference {accuracy.reference:.2f})"
     return f"reference {accuracy.reference:.2f}"
-
-
-def _last_decision(home: Home, task: str) -> str:
-    # That an alert is over says nothing of what was done about it.
-    decisions = [decision for decision in read_decisions(home, task) if decision.kind != "resolved"]
-    return f"{decisions[-1].action}: {decisions[-1].reason}" if decisions else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import datetime
 
 import pytest
 
@@ -32,7 +33,11 @@ def run(home: Home, *words: str) -> int:
 def test_list_names_every_release_and_the_stable_one(two: Home, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(two, "releases", "list", "--json") == 0
     rows = json.loads(capsys.readouterr().out)
-    assert [(row["version"], row["state"]) for row in rows] == [("0001", ""), ("0002", "stable")]
+    assert [(row["version"], row["state"]) for row in rows] == [("0001", None), ("0002", "stable")]
+    assert rows[1]["judged_by"] == {"accuracy": 0.95}
+    assert rows[1]["model_bytes"] > 0
+    assert datetime.fromisoformat(rows[1]["published"]).tzinfo is not None
+    assert (rows[1]["corrupt"], rows[1]["share"], rows[1]["parent"]) == (False, None, None)
     assert run(two, "releases") == 0
     printed = capsys.readouterr().out
     assert "0001" in printed
@@ -43,16 +48,16 @@ def test_list_names_every_release_and_the_stable_one(two: Home, capsys: pytest.C
 @pytest.mark.parametrize(
     ("spec", "metrics", "told"),
     [
-        ({"multi_label": True}, {"accuracy": 0.5, "f1": 0.8}, "f1 0.800"),
-        ({"kind": "token-classification"}, {"f1": 0.7}, "f1 0.700"),
-        ({"kind": "question-answering"}, {"exact_match": 0.5, "f1": 0.6}, "f1 0.600"),
-        ({"kind": "similarity"}, {"spearman": 0.9, "recall_at_1": 0.4}, "recall_at_1 0.400"),
-        ({"kind": "similarity"}, {"spearman": 0.9}, "spearman 0.900"),
-        ({}, {}, ""),
+        ({"multi_label": True}, {"accuracy": 0.5, "f1": 0.8}, {"f1": 0.8}),
+        ({"kind": "token-classification"}, {"f1": 0.7}, {"f1": 0.7}),
+        ({"kind": "question-answering"}, {"exact_match": 0.5, "f1": 0.6}, {"f1": 0.6}),
+        ({"kind": "similarity"}, {"spearman": 0.9, "recall_at_1": 0.4}, {"recall_at_1": 0.4}),
+        ({"kind": "similarity"}, {"spearman": 0.9}, {"spearman": 0.9}),
+        ({}, {}, {}),
     ],
 )
 def test_each_kind_is_listed_with_the_figure_that_it_is_judged_by(
-    home: Home, make_release: MakeRelease, spec: dict[str, object], metrics: dict[str, float], told: str
+    home: Home, make_release: MakeRelease, spec: dict[str, object], metrics: dict[str, float], told: dict[str, float]
 ) -> None:
     manifest = make_release(home)
     manifest = manifest.model_copy(update={"spec": manifest.spec.model_copy(update=spec), "metrics": metrics})
@@ -143,27 +148,27 @@ def test_a_release_is_tried_promoted_and_the_trial_is_over(
 ) -> None:
     make_release(two)
 
-    def states() -> dict[str, str]:
+    def states() -> dict[str, tuple[str | None, float | None]]:
         capsys.readouterr()
         assert run(two, "releases", "list", "--json") == 0
-        return {row["version"]: row["state"] for row in json.loads(capsys.readouterr().out)}
+        return {row["version"]: (row["state"], row["share"]) for row in json.loads(capsys.readouterr().out)}
 
     assert run(two, "releases", "canary", "support", "0003") == 0
     assert "release 0002 is the stable one, 0003 is tried as canary 10 %" in capsys.readouterr().out
-    assert states() == {"0001": "", "0002": "stable", "0003": "canary 10 %"}
+    assert states() == {"0001": (None, None), "0002": ("stable", None), "0003": ("canary", 0.1)}
     assert run(two, "releases", "canary", "support", "0003", "--share", "0.255", "--reason", "so far so good") == 0
     rollout = read_rollout(two, "support")
     assert rollout is not None
     assert (rollout.canary, rollout.canary_share, rollout.history[-1].reason) == ("0003", 0.255, "so far so good")
     assert run(two, "releases", "shadow", "support", "0001") == 0
-    assert states() == {"0001": "shadow", "0002": "stable", "0003": "canary 25.5 %"}
+    assert states() == {"0001": ("shadow", 1.0), "0002": ("stable", None), "0003": ("canary", 0.255)}
     assert run(two, "releases", "shadow", "support", "0001", "--share", "0.5", "--json") == 0
     assert json.loads(capsys.readouterr().out)["shadow_share"] == 0.5
-    assert states()["0001"] == "shadow 50 %"
+    assert states()["0001"] == ("shadow", 0.5)
     assert run(two, "releases", "show", "support", "0003") == 0
     assert "support/0003 (canary 25.5 %)" in capsys.readouterr().out
     assert run(two, "releases", "end-trial", "support") == 0
-    assert states() == {"0001": "", "0002": "stable", "0003": ""}
+    assert states() == {"0001": (None, None), "0002": ("stable", None), "0003": (None, None)}
     assert run(two, "releases", "end-trial", "support") == 1
     assert "nothing to end" in capsys.readouterr().err
 
@@ -202,11 +207,12 @@ def test_one_malformed_rollout_does_not_hide_the_releases(two: Home, capsys: pyt
 def test_status_reads_files_only(two: Home, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(two, "status", "--json") == 0
     (row,) = json.loads(capsys.readouterr().out)
-    assert (row["stable"], row["tried"], row["releases"], row["verdict"]) == ("0002", "", "2", "none yet")
+    assert (row["rollout"]["stable"], row["rollout"]["canary"], row["releases"]) == ("0002", None, 2)
+    assert (row["verdict"], row["last_decision"], row["rollout_malformed"]) == (None, None, False)
     assert run(two, "releases", "canary", "support", "0001", "--share", "0.2") == 0
     capsys.readouterr()
     assert run(two, "status", "--json") == 0
-    assert json.loads(capsys.readouterr().out)[0]["tried"] == "0001 canary 20 %"
+    assert json.loads(capsys.readouterr().out)[0]["rollout"]["canary_share"] == 0.2
     assert run(two, "status") == 0
     assert "0001 canary 20 %" in capsys.readouterr().out
 

@@ -21,6 +21,7 @@ from types import FrameType
 from service.access import ApiKeys
 from service.heartbeat import Silence, beat_seconds, listen
 from service.metrics import MULTIPROCESS_VARIABLE, forget_gauges, render_workers
+from service.metrics_folder import metrics_folder
 from service.metrics_server import metrics_served
 from service.settings import ServiceSettings
 
@@ -32,7 +33,6 @@ _FIRST_PAUSE = 0.25
 _LAST_PAUSE = 30.0
 # Beside the drain bound, for flushing logs and leaving.
 _LEAVE_SECONDS = 10.0
-_SHARED_MEMORY = Path("/dev") / "shm"
 
 
 @dataclass
@@ -94,28 +94,23 @@ def run_workers(settings: ServiceSettings, listening: socket.socket) -> None:
     """
     own_port = settings.metrics_port
     with (
-        tempfile.TemporaryDirectory(prefix="perennial-metrics-", dir=_memory()) as metrics_folder,
+        metrics_folder() as folder,
         _signals() as signals,
-        metrics_served(settings.host, own_port, partial(render_workers, metrics_folder)) if own_port else nullcontext(),
+        metrics_served(settings.host, own_port, partial(render_workers, folder)) if own_port else nullcontext(),
     ):
-        environment = {**os.environ, **settings.to_environment(), MULTIPROCESS_VARIABLE: metrics_folder}
+        environment = {**os.environ, **settings.to_environment(), MULTIPROCESS_VARIABLE: folder}
         root = str(Path(__file__).resolve().parents[1])
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, environment.get("PYTHONPATH"))))
         keys = ApiKeys(settings.api_keys, settings.api_keys_file)
         workers = [_Worker(number) for number in range(settings.workers)]
         keys.start()
         try:
-            starter = _Starter(listening, environment, keys, metrics_folder)
+            starter = _Starter(listening, environment, keys, folder)
             _keep_running(workers, signals, starter, settings.heartbeat_seconds)
         finally:
             keys.stop()
             listening.close()
             _stop(workers, settings.drain_seconds + _LEAVE_SECONDS)
-
-
-def _memory() -> Path | None:
-    """Where a full disk does not kill: the files of the metrics are mapped, and a page without a place is SIGBUS."""
-    return _SHARED_MEMORY if os.access(_SHARED_MEMORY, os.W_OK | os.X_OK) else None
 
 
 def _keep_running(workers: list[_Worker], signals: socket.socket, starter: _Starter, bound: float) -> None:

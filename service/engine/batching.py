@@ -1,9 +1,9 @@
 """Which waiting texts a lane runs next: a pure choice by arrival and length.
 
 The oldest text is always in it, so that nobody is passed over for long; which others go with it is chosen by length
-among those that came first: as many as make a run worth its price, or a quarter of a long queue. Choosing among all that
-waits would pad hardly less, and texts of rare lengths would wait longer than others (a half made the slowest hundredth
-of texts of 5 to 256 tokens wait a seventh longer).
+among those that came first: as many as make a run worth its price, or a quarter of a long queue. Choosing among all
+that waits would pad hardly less, and texts of rare lengths would wait longer than others (a half made the slowest
+hundredth of texts of 5 to 256 tokens wait a seventh longer).
 """
 
 from __future__ import annotations

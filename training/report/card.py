@@ -37,7 +37,7 @@ def model_card(story: Story) -> str:
         _use(manifest, kind),
         "## Evaluation\n",
         f"On {story.measured.rows:,} test rows that it has not seen, by the int8 artefact as it is served. "
-        "Intervals are at 95 %, by bootstrap. `report.html` and `metrics.json` beside this file say more.\n",
+        "Intervals are at 95 %, of gains paired. `report.html` and `metrics.json` beside this file say more.\n",
         _figures(kind, manifest.metrics),
         "## Limits\n",
         _limits(story, kind),

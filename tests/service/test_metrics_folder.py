@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from service import metrics_folder as module
+from service.metrics_folder import metrics_folder
+
+HOLD = (
+    "from service.metrics_folder import metrics_folder\nwith metrics_folder() as f:\n print(f, flush=True)\n input()\n"
+)
+
+
+@pytest.fixture(autouse=True)
+def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """In the place of the machine's own, where other services may have theirs."""
+    monkeypatch.setattr(module, "_SHARED_MEMORY", tmp_path)
+    return tmp_path
+
+
+def long_ago(folder: Path) -> None:
+    os.utime(folder, (time.time() - 3600,) * 2)
+
+
+def test_what_a_killed_process_left_behind_is_removed_and_what_is_in_use_stays(memory: Path) -> None:
+    program = HOLD.replace(
+        "\nwith",
+        f"\nimport service.metrics_folder as m, pathlib\nm._SHARED_MEMORY = pathlib.Path({str(memory)!r})\nwith",
+        1,
+    )
+    folders = []
+    for _ in range(2):
+        process = subprocess.Popen(
+            [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout is not None
+        folders.append((process, Path(process.stdout.readline().strip())))
+    (killed, left), (living, used) = folders
+    try:
+        killed.send_signal(signal.SIGKILL)
+        killed.wait()
+        long_ago(left)
+        long_ago(used)
+        with metrics_folder() as own:
+            assert sorted(memory.iterdir()) == sorted([used, Path(own)])
+    finally:
+        living.kill()
+        living.communicate()
+        killed.communicate()
+
+
+def test_a_folder_that_is_being_made_and_what_is_another_s_stay(memory: Path) -> None:
+    (memory / "perennial-metrics-new").mkdir()
+    (memory / "something-else").mkdir()
+    long_ago(memory / "something-else")
+    with metrics_folder():
+        assert (memory / "perennial-metrics-new").is_dir()
+        assert (memory / "something-else").is_dir()

@@ -12,9 +12,15 @@ import pytest
 from service import metrics_folder as module
 from service.metrics_folder import metrics_folder
 
-HOLD = (
-    "from service.metrics_folder import metrics_folder\nwith metrics_folder() as f:\n print(f, flush=True)\n input()\n"
-)
+HOLD = """
+import sys
+from pathlib import Path
+from service import metrics_folder as module
+module._SHARED_MEMORY = Path(sys.argv[1])
+with module.metrics_folder() as folder:
+    print(folder, flush=True)
+    input()
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -29,15 +35,10 @@ def long_ago(folder: Path) -> None:
 
 
 def test_what_a_killed_process_left_behind_is_removed_and_what_is_in_use_stays(memory: Path) -> None:
-    program = HOLD.replace(
-        "\nwith",
-        f"\nimport service.metrics_folder as m, pathlib\nm._SHARED_MEMORY = pathlib.Path({str(memory)!r})\nwith",
-        1,
-    )
     folders = []
     for _ in range(2):
         process = subprocess.Popen(
-            [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", HOLD, str(memory)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         assert process.stdout is not None
         folders.append((process, Path(process.stdout.readline().strip())))

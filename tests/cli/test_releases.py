@@ -13,6 +13,9 @@ from cli.releases import judged_by
 from contracts.home import Home
 from contracts.release import MODEL_FILE, Manifest
 from contracts.rollout import promote, read_rollout
+from contracts.verdict import Verdict
+from controller.record import DecisionRecord, append_decision
+from monitoring.state import write_latest
 
 MakeRelease = Callable[..., Manifest]
 
@@ -237,3 +240,24 @@ def test_a_mistyped_task_is_told_with_the_nearest_and_all(
     told = capsys.readouterr().err
     assert "found 'supprot'. Did you mean support? There are: orders, support." in told
     assert not two.releases("supprot").exists()
+
+
+def test_status_tells_of_the_retraining_that_repeated_alerts_are_about(
+    two: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    retrain = DecisionRecord(time=1.0, task="support", action="retrain", kind="hurt", reason="Drifted and hurt.")
+    repeated = retrain.model_copy(update={"action": "ignore", "kind": "duplicate", "reason": "It runs already."})
+    for decision in (retrain, repeated):
+        append_decision(two, decision)
+    assert run(two, "status", "--json") == 0
+    assert json.loads(capsys.readouterr().out)[0]["last_decision"]["reason"] == "Drifted and hurt."
+
+
+def test_status_tells_how_far_a_window_has_come(two: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    verdict = Verdict(
+        task="support", release="0002", window_id="0002-000001", started=1.0, ended=2.0, evaluated=3.0, rows=277,
+        verdict="insufficient", run=0, alerting=False,
+    )  # fmt: skip
+    write_latest(two, "support", verdict)
+    assert run(two, "status") == 0
+    assert "insufficient (277 predictions so far)" in " ".join(capsys.readouterr().out.split())

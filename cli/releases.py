@@ -98,8 +98,8 @@ def _change(home: Home, options: argparse.Namespace) -> int:
     else:
         trials = "".join(f", {version} is tried as {state}" for version, state in trial_states(rollout).items())
         print_line(
-            f"{options.task}: release {rollout.stable} is the stable one{trials}; running services follow once they have "
-            "loaded it."
+            f"{options.task}: release {rollout.stable} is the stable one{trials}; running services follow once "
+            "they have loaded it."
         )
     return 0
 

@@ -8,28 +8,26 @@ import os
 import random
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 from rich.progress import Progress
 
 from cli.console import console, print_fields, print_json
-from contracts.errors import PerennialError
+from cli.endpoint import API_KEY_VARIABLE, Endpoint, Refusal, ReplayError, post, predicted
 from service.settings import VARIABLES
 
-API_KEY_VARIABLE = "PERENNIAL_API_KEY"
-_RETRIES = 5
 _MOST_AT_ONCE = 1000
-_UNAUTHORIZED = 401
-_KEY_REMEDY = f"Give a key: {API_KEY_VARIABLE} in the environment, or --api-key."
 
 
-class ReplayError(PerennialError):
-    """Traffic that could not be sent."""
+@dataclass(frozen=True)
+class FirstRefusal:
+    """Of the refused texts the one that comes first in the file, and why."""
+
+    place: str
+    reason: str
 
 
 @dataclass
@@ -39,6 +37,7 @@ class Outcome:
     sent: int = 0
     answered: int = 0
     refused: int = 0
+    first_refusal: FirstRefusal | None = None
     feedback: int = 0
     accuracy: float | None = None
     seconds: float = 0.0
@@ -47,18 +46,25 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Traffic:
-    """What to send, where, and how."""
+class Sample:
+    """A text to send, its label if there is one, and where both stand."""
 
-    url: str
+    text: str
+    label: str | None
+    place: str
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """What to send, where, and how. Without labels there is no feedback."""
+
+    endpoint: Endpoint
     task: str
-    texts: Sequence[str]
-    labels: Sequence[str] | None
+    samples: Sequence[Sample]
     feedback_share: float
     concurrency: int
     rate: float | None
     seed: int
-    api_key: str | None = field(default=None, repr=False)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -92,8 +98,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Exit code 0 when every text was answered, 1 otherwise."""
-    from training.data.sources import read_rows, read_texts
-
     if (
         not 0.0 <= options.feedback <= 1.0
         or not 1 <= options.concurrency <= _MOST_AT_ONCE
@@ -104,28 +108,18 @@ def run(options: argparse.Namespace) -> int:
             f"--feedback is a share from 0 to 1; --concurrency from 1 to {_MOST_AT_ONCE}; --rate above 0; "
             "--limit at least 1."
         )
-    if not options.file.startswith("hf:") and not Path(options.file).exists():
-        raise ReplayError(f"{options.file}: no such file. Name a CSV, TSV, JSONL or Parquet file with texts.")
-    labels = None
-    if options.labels:
-        rows = read_rows(
-            options.file, text_column=options.text_column, label_column=options.label_column, by_option=True
-        )
-        texts, labels = [row.text for row in rows], [row.label for row in rows][: options.limit]
-    else:
-        texts = read_texts(options.file, text_column=options.text_column, by_option=True)
-    url = _checked(options.url)
-    api_key = _usable(options.api_key or os.environ.get(API_KEY_VARIABLE))
+    samples = _samples(options)[: options.limit]
+    endpoint = Endpoint(options.url, options.api_key or os.environ.get(API_KEY_VARIABLE) or None)
+    task = options.task or endpoint.only_task()
+    _check_kind(task, endpoint.kind_of(task), labels=options.labels, feedback=options.feedback > 0)
     traffic = Traffic(
-        url=url,
-        task=options.task or _only_task(url, api_key),
-        texts=texts[: options.limit],
-        labels=labels,
-        feedback_share=options.feedback,
+        endpoint=endpoint,
+        task=task,
+        samples=samples,
+        feedback_share=options.feedback if options.labels else 0.0,
         concurrency=options.concurrency,
         rate=options.rate,
         seed=options.seed,
-        api_key=api_key,
     )
     outcome = asyncio.run(send(traffic, show_progress=not options.json))
     if options.json:
@@ -135,166 +129,131 @@ def run(options: argparse.Namespace) -> int:
     return 0 if outcome.refused == 0 else 1
 
 
-def _checked(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        # Asked for because that is what raises an error for a port beyond 65535.
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise ReplayError(f"--url: expected a URL such as http://127.0.0.1:3000, found {url!r}.")
-    return url.rstrip("/")
+def _samples(options: argparse.Namespace) -> list[Sample]:
+    from training.data.sources import read_rows, read_texts
+
+    if not options.file.startswith("hf:") and not Path(options.file).exists():
+        raise ReplayError(f"{options.file}: no such file. Name a CSV, TSV, JSONL or Parquet file with texts.")
+    if not options.labels:
+        texts = read_texts(options.file, text_column=options.text_column, by_option=True)
+        return [Sample(one.text, None, f"{one.file}, line {one.line}") for one in texts]
+    rows = read_rows(options.file, text_column=options.text_column, label_column=options.label_column, by_option=True)
+    return [Sample(row.text, row.label, f"{row.file}, line {row.line}") for row in rows]
 
 
-def _usable(api_key: str | None) -> str | None:
-    """Raises ReplayError for what no header can carry, without showing it."""
-    if api_key and not (api_key.isascii() and api_key.isprintable() and " " not in api_key):
-        raise ReplayError(f"{API_KEY_VARIABLE} or --api-key: expected visible ASCII characters. Look for a line's end.")
-    return api_key or None
-
-
-def _headers(api_key: str | None) -> dict[str, str]:
-    return {"x-api-key": api_key} if api_key else {}
+def _check_kind(task: str, kind: str | None, *, labels: bool, feedback: bool) -> None:
+    """Raises ReplayError where every text or label would be refused, or say nothing."""
+    if kind == "question-answering":
+        raise ReplayError(f"Task {task} is for {kind}: it expects questions with contexts, and a replay sends texts.")
+    if labels and kind == "similarity":
+        raise ReplayError(f"Task {task} is for {kind}, which has no labels to compare or to send. Leave --labels out.")
+    if labels and feedback and kind == "token-classification":
+        raise ReplayError(
+            f"Task {task} is for {kind}, and feedback is for classification with one label a text. "
+            "Leave --labels out, or send none: --feedback 0."
+        )
 
 
 async def send(traffic: Traffic, *, show_progress: bool) -> Outcome:
     """Send every text as a request of its own, then its feedback; returns what came back.
 
-    Raises ReplayError when the service cannot be reached, or refuses for a reason that will not pass (4xx).
+    Raises ReplayError when the service cannot be reached, or refuses for a reason that concerns all texts (4xx); it
+    tells what was sent until then.
     """
-    outcome = Outcome(sent=len(traffic.texts))
-    rng = random.Random(traffic.seed)
-    with_feedback = [traffic.labels is not None and rng.random() < traffic.feedback_share for _ in traffic.texts]
-    counted = {"right": 0}
-    versions: Counter[str] = Counter()
-    predicted: Counter[str] = Counter()
-    started = time.monotonic()
-    indices = iter(range(len(traffic.texts)))
+    sending = _Sending(traffic)
     with Progress(console=console(), disable=not show_progress or not console().is_terminal) as progress:
-        bar = progress.add_task("replay", total=len(traffic.texts))
-
-        async def work(client: httpx.AsyncClient) -> None:
-            for index in indices:
-                if traffic.rate is not None:
-                    await asyncio.sleep(max(0.0, started + index / traffic.rate - time.monotonic()))
-                body = await _post(client, f"/v1/models/{traffic.task}:predict", {"instances": [traffic.texts[index]]})
-                progress.advance(bar)
-                if body is None:
-                    outcome.refused += 1
-                    continue
-                outcome.answered += 1
-                prediction = _prediction(body, traffic.url)
-                versions[prediction["version"]] += 1
-                predicted[prediction["label"]] += 1
-                if traffic.labels is None:
-                    continue
-                counted["right"] += prediction["label"] == traffic.labels[index]
-                if with_feedback[index]:
-                    item = {"id": prediction["id"], "label": traffic.labels[index]}
-                    if await _post(client, f"/v1/models/{traffic.task}:feedback", {"items": [item]}) is not None:
-                        outcome.feedback += 1
-
-        headers = _headers(traffic.api_key)
-        async with httpx.AsyncClient(base_url=traffic.url, headers=headers, timeout=30.0) as client:
-            await asyncio.gather(*(work(client) for _ in range(traffic.concurrency)))
-    outcome.seconds = time.monotonic() - started
-    outcome.versions = dict(sorted(versions.items()))
-    outcome.predicted = dict(predicted.most_common())
-    if traffic.labels is not None and outcome.answered:
-        outcome.accuracy = counted["right"] / outcome.answered
-    return outcome
-
-
-async def _post(client: httpx.AsyncClient, path: str, payload: dict[str, object]) -> dict[str, Any] | None:
-    """The answer's body, or None when the service was too busy every time (503)."""
-    for attempt in range(_RETRIES):
-        try:
-            response = await client.post(path, json=payload)
-        except httpx.HTTPError as error:
-            raise _absent(str(client.base_url), error) from error
-        if response.status_code in (429, 503):
-            # Retry-After may be a date, too.
-            wanted = response.headers.get("retry-after", "1")
-            await asyncio.sleep(min(5.0, float(wanted) if wanted.isdecimal() else 1.0) * (attempt + 1) / 2)
-            continue
-        if response.is_success:
+        bar = progress.add_task("replay", total=len(traffic.samples))
+        async with traffic.endpoint.client() as client:
+            workers = [
+                asyncio.create_task(sending.work(client, lambda: progress.advance(bar)))
+                for _ in range(traffic.concurrency)
+            ]
             try:
-                body = response.json()
-            except ValueError:
-                body = None
-            if not isinstance(body, dict):
-                raise _foreign(str(client.base_url))
-            return body
-        remedy = f" {_KEY_REMEDY}" if response.status_code == _UNAUTHORIZED else ""
-        raise ReplayError(f"The service refused {path} with {response.status_code}: {_detail(response)}{remedy}")
-    return None
+                await asyncio.gather(*workers)
+            except ReplayError as error:
+                # Before it is told what was sent, nothing more may be.
+                for worker in workers:
+                    worker.cancel()
+                await asyncio.wait(workers)
+                raise ReplayError(f"{error} {_until_then(sending.outcome)}") from error
+    return sending.ended()
 
 
-def _only_task(url: str, api_key: str | None) -> str:
-    """The task that a service serves. Raises ReplayError when there are others, or none."""
-    try:
-        models = (
-            httpx.get(f"{url}/v1/models", headers=_headers(api_key), timeout=30.0).raise_for_status().json()["models"]
-        )
-        served = sorted(str(model["name"]) for model in models if model["version"] is not None)
-    except httpx.HTTPStatusError as error:
-        if error.response.status_code == _UNAUTHORIZED:
-            raise ReplayError(f"{url}: {_detail(error.response)} {_KEY_REMEDY}") from error
-        raise _foreign(url) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise _foreign(url) from error
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise _absent(url, error) from error
-    if len(served) != 1:
-        raise ReplayError(f"Expected one served task at {url}, found: {', '.join(served) or 'none'}. Name it: --task.")
-    return served[0]
+class _Sending:
+    """A replay under way."""
+
+    def __init__(self, traffic: Traffic) -> None:
+        self.outcome = Outcome()
+        self._traffic = traffic
+        rng = random.Random(traffic.seed)
+        self._with_feedback = [rng.random() < traffic.feedback_share for _ in traffic.samples]
+        self._indices = iter(range(len(traffic.samples)))
+        self._first_refused = len(traffic.samples)
+        self._right = 0
+        self._versions: Counter[str] = Counter()
+        self._predicted: Counter[str] = Counter()
+        self._started = time.monotonic()
+
+    async def work(self, client: httpx.AsyncClient, advance: Callable[[], None]) -> None:
+        """Send one text after the other until there are no more; several do so at once. Raises ReplayError."""
+        traffic = self._traffic
+        for index in self._indices:
+            if traffic.rate is not None:
+                await asyncio.sleep(max(0.0, self._started + index / traffic.rate - time.monotonic()))
+            sample = traffic.samples[index]
+            self.outcome.sent += 1
+            answer = await post(client, f"/v1/models/{traffic.task}:predict", {"instances": [sample.text]})
+            advance()
+            if isinstance(answer, Refusal):
+                self._refused(index, answer)
+                continue
+            found = predicted(answer, traffic.endpoint.url)
+            self.outcome.answered += 1
+            self._versions[found.version] += 1
+            self._predicted[found.label] += 1
+            self._right += found.label == sample.label
+            if self._with_feedback[index]:
+                await self._tell(client, found.id, sample)
+
+    def ended(self) -> Outcome:
+        """What came back in all."""
+        outcome = self.outcome
+        outcome.seconds = time.monotonic() - self._started
+        outcome.versions = dict(sorted(self._versions.items()))
+        outcome.predicted = dict(self._predicted.most_common())
+        if outcome.answered and self._traffic.samples[0].label is not None:
+            outcome.accuracy = self._right / outcome.answered
+        return outcome
+
+    def _refused(self, index: int, refusal: Refusal) -> None:
+        self.outcome.refused += 1
+        if index < self._first_refused:
+            self._first_refused = index
+            self.outcome.first_refusal = FirstRefusal(self._traffic.samples[index].place, refusal.reason)
+
+    async def _tell(self, client: httpx.AsyncClient, identifier: str, sample: Sample) -> None:
+        item = {"id": identifier, "label": sample.label}
+        answer = await post(client, f"/v1/models/{self._traffic.task}:feedback", {"items": [item]})
+        if not isinstance(answer, Refusal):
+            self.outcome.feedback += 1
+        elif not answer.busy:
+            raise ReplayError(f"The service does not take the label of {sample.place}: {answer.reason}")
 
 
-def _prediction(body: dict[str, Any], url: str) -> dict[str, str]:
-    try:
-        found = body["predictions"][0]
-        return {"id": str(found["id"]), "label": _label(found), "version": str(body["model_version"])}
-    except (KeyError, IndexError, TypeError) as error:
-        raise _foreign(url) from error
-
-
-def _label(found: dict[str, Any]) -> str:
-    """What was answered, in one word, as the prediction log has it."""
-    if "entities" in found:
-        return "+".join(sorted({str(entity["label"]) for entity in found["entities"]})) or "none"
-    if "embedding" in found:
-        return "vector"
-    return str(found["label"])
-
-
-def _absent(url: str, error: Exception) -> ReplayError:
-    return ReplayError(
-        f"Expected a Perennial service at {url}, found none ({type(error).__name__}). "
-        "Start one with `perennial serve` or `perennial up`, or say with --url where it is."
+def _until_then(outcome: Outcome) -> str:
+    return (
+        f"Sent until then: {outcome.sent}; answered: {outcome.answered}; refused: {outcome.refused}; "
+        f"labels taken as feedback: {outcome.feedback}."
     )
 
 
-def _foreign(url: str) -> ReplayError:
-    return ReplayError(f"Expected a Perennial service at {url}, found another program that answers there. Check --url.")
-
-
-def _detail(response: httpx.Response) -> str:
-    try:
-        problem = response.json()
-    except ValueError:
-        return response.text[:300]
-    if not isinstance(problem, dict):
-        return str(problem)[:500]
-    return str(problem.get("detail") or problem.get("title") or problem)[:500]
-
-
 def _fields(outcome: Outcome) -> dict[str, str]:
+    first = outcome.first_refusal
     fields = {
         "sent": str(outcome.sent),
         "answered": f"{outcome.answered} in {outcome.seconds:.1f} s"
         + (f" ({outcome.answered / outcome.seconds:.0f} a second)" if outcome.seconds > 0 else ""),
-        "refused": str(outcome.refused),
+        "refused": str(outcome.refused) + (f", the first of them {first.place}: {first.reason}" if first else ""),
         "feedback": str(outcome.feedback),
         "releases": ", ".join(f"{version} ({count})" for version, count in outcome.versions.items()) or "none",
     }

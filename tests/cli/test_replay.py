@@ -80,7 +80,9 @@ def test_another_program_at_the_url_is_told(
 def test_a_busy_service_may_name_a_date(replay: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
     with answering(503, b"", {"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}) as url:
         assert replay("--limit", "1", url=url) == 1
-    assert "refused" in capsys.readouterr().out
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "refused 1, the first of them" in shown
+    assert "texts.csv, line 2: too busy each of 5 times (503)" in shown
 
 
 def test_the_port_is_where_the_service_listens(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cli.replay import _label
+from cli.endpoint import label_of
 
 
 @pytest.mark.parametrize(
@@ -20,4 +20,4 @@ from cli.replay import _label
     ],
 )
 def test_an_answer_in_one_word(found: dict[str, Any], label: str) -> None:
-    assert _label(found) == label
+    assert label_of(found) == label

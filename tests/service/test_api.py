@@ -150,3 +150,17 @@ def test_a_replay_to_several_tasks_asks_which(shared: Any, tmp_path: Path, capsy
     (tmp_path / "texts.csv").write_text("text\ninvoice please\n", encoding="utf-8")
     assert main(["replay", str(tmp_path / "texts.csv"), "--url", shared.url]) == 1
     assert "found: orders, support. Name it: --task" in capsys.readouterr().err
+
+
+def test_a_replay_goes_on_behind_a_text_that_is_too_long(
+    shared: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "texts.csv").write_text(f"text,label\ninvoice,billing\n{'x' * 201},other\nparcel,delivery\n")
+    words = ["replay", str(tmp_path / "texts.csv"), "--url", shared.url, "--task", "support", "--labels", "--json"]
+    assert main(words) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert (found["sent"], found["answered"], found["refused"], found["feedback"]) == (3, 2, 1, 2)
+    assert found["first_refusal"] == {
+        "place": f"{tmp_path / 'texts.csv'}, line 3",
+        "reason": "Expected at most 200 characters, found 201. Shorten or split the text.",
+    }

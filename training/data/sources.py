@@ -11,9 +11,18 @@ from training.data.extras import Extras
 from training.data.records import problems_of, read_records
 from training.data.rows import Problems, Row, label_of, text_of
 
-__all__ = ["Row", "UsableRows", "read_rows", "read_texts", "read_usable_rows"]
+__all__ = ["PlacedText", "Row", "UsableRows", "read_rows", "read_texts", "read_usable_rows"]
 
 NO_EXTRAS = Extras()
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedText:
+    """A text without a label, and where it stands (see Row)."""
+
+    text: str
+    file: str
+    line: int
 
 
 @dataclass(frozen=True)
@@ -63,14 +72,14 @@ def read_usable_rows(source: str, *, text_column: str, label_column: str) -> Usa
     return UsableRows(rows, warnings)
 
 
-def read_texts(source: str, *, text_column: str, by_option: bool = False) -> list[str]:
+def read_texts(source: str, *, text_column: str, by_option: bool = False) -> list[PlacedText]:
     """The texts alone, of a file that need not have labels; otherwise as `read_rows`."""
     problems = Problems(source)
     columns = Columns(choices=((text_column,),), settings="`text_column`")
     if by_option:
         columns = replace(columns, settings="`--text-column`", place="")
     texts = [
-        text
+        PlacedText(text, problems.source, record.line)
         for record in read_records(source, None, columns, problems)
         if (text := text_of(record, text_column, problems)) is not None
     ]

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.errors import DataError
-from training.data.sources import Row, read_rows, read_texts, read_usable_rows
+from training.data.sources import PlacedText, Row, read_rows, read_texts, read_usable_rows
 
 Write = Callable[[str, str | bytes], Path]
 
@@ -210,7 +210,9 @@ class TestUsableRows:
 
 def test_texts_alone_need_no_labels(tmp_path: Path) -> None:
     (tmp_path / "texts.csv").write_text('id,text\n1,hello there\n2,"two\nlines"\n', encoding="utf-8")
-    assert read_texts(str(tmp_path / "texts.csv"), text_column="text") == ["hello there", "two\nlines"]
+    path = str(tmp_path / "texts.csv")
+    expected = [PlacedText("hello there", path, 2), PlacedText("two\nlines", path, 3)]
+    assert read_texts(path, text_column="text") == expected
     (tmp_path / "bad.csv").write_text("text\nfine\n\x00\n", encoding="utf-8")
     with pytest.raises(DataError, match="line 3"):
         read_texts(str(tmp_path / "bad.csv"), text_column="text")

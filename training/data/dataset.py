@@ -16,6 +16,7 @@ from training.data.findings import (
     tell_left_out,
     tell_lookalikes,
     tell_missing,
+    tell_overlong,
     tell_unknown_ignored,
     tell_untested,
     unique_rows,
@@ -54,6 +55,7 @@ def load_dataset(spec: TaskSpec) -> Dataset:
     every = [row for rows in splits.values() for row in rows]
     warnings += tell_lookalikes(names_of(every)) + tell_missing(every)
     warnings += tell_contradictions(every, texts=spec.limits.log_text) + tell_damaged(every)
+    warnings += tell_overlong(every, spec.limits)
     left_out = _separate(splits, warnings)
     _check_known(splits)
     split_off(splits, data, spec.train.seed)

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Hashable, Iterable, Sequence
 from difflib import get_close_matches
 
+from contracts.task import LimitSpec
 from training.data.rows import Row, shorten
 
 _EXAMPLES = 3
@@ -116,6 +117,21 @@ def tell_damaged(rows: Iterable[Row]) -> list[str]:
         return []
     examples = "; ".join(place(row) for row in found[:_EXAMPLES])
     return [f"An earlier export lost characters (U+FFFD stands for them) in {count(len(found), 'text')}: {examples}."]
+
+
+def tell_overlong(rows: Iterable[Row], limits: LimitSpec) -> list[str]:
+    """A warning when texts are longer than what the service answers."""
+    most = limits.max_text_chars
+    if limits.long_texts == "truncate":
+        return []
+    found = [row for row in rows if any(len(text) > most for text in row.asked)]
+    if not found:
+        return []
+    examples = "; ".join(place(row) for row in found[:_EXAMPLES])
+    return [
+        f"{count(len(found), 'text')} (such as {examples}) {'is' if len(found) == 1 else 'are'} longer than [limits] "
+        f'max_text_chars = {most}; the service refuses such. Set it higher, or long_texts = "truncate".'
+    ]
 
 
 def tell_unknown_ignored(ignored: Iterable[str], labels: Collection[str]) -> list[str]:

@@ -38,6 +38,11 @@ class PairRow(Row):
         """There are none to learn."""
         return ()
 
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """Both, each by itself."""
+        return (self.first, self.second)
+
     def content(self) -> dict[str, Any]:
         """The row as JSON, without its place."""
         made: dict[str, Any] = {"first": self.first, "second": self.second, "score": self.score}

@@ -49,6 +49,11 @@ class Row:
         """What must be in one split alone when the splits are made here."""
         return self.text
 
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The texts as callers would send them, each by itself."""
+        return (self.text,)
+
     def without(self, names: Collection[str]) -> Row | None:
         """The row without some of the names; None where nothing is left to learn from."""
         return None if self.label in names else self

@@ -181,6 +181,21 @@ class TestCleaning:
         assert f"'either': 'a' in {path}, line 12, 'b' in {path}, line 13" in warning
         assert sum("either" in texts(getattr(dataset, name)) for name in SPLITS) == 1
 
+    def test_texts_that_the_service_would_refuse_are_told(self, tmp_path: Path) -> None:
+        path = save(tmp_path / "a.csv", [*many("a", 5), ("x" * 41, "a"), *many("b", 5), ("y" * 40, "b")])
+
+        def told(**limits: object) -> tuple[str, ...]:
+            spec = {"name": "t", "data": {"path": path}, "limits": limits}
+            return load_dataset(TaskSpec.model_validate(spec)).warnings
+
+        assert told(max_text_chars=40) == (
+            f"1 text (such as {path}, line 7) is longer than [limits] max_text_chars = 40; "
+            'the service refuses such. Set it higher, or long_texts = "truncate".',
+        )
+        assert f"2 texts (such as {path}, line 7; {path}, line 13) are longer than" in told(max_text_chars=39)[0]
+        assert told(max_text_chars=41) == ()
+        assert told(max_text_chars=39, long_texts="truncate") == ()
+
     def test_lookalike_labels_lost_characters_imbalance_and_untested_labels_are_told(self, tmp_path: Path) -> None:
         train = save(tmp_path / "a.csv", [*many("Pay Bill", 200), *many("pay bill", 3), ("caf\ufffd", "pay bill")])
         test = save(tmp_path / "b.csv", many("Pay Bill", 5, "t"))

@@ -105,6 +105,11 @@ class TestEveryKind:
         freeze(home, "t", dataset)
         thawed = rows_of(PairRow, thaw(home, "t", dataset.fingerprint).train)
         assert [row.score for row in thawed] == [row.score for row in rows_of(PairRow, dataset.train)]
+        # The service is asked for one text of a pair at a time.
+        data = {"path": path, "pairs": "scored", "max_score": 5}
+        assert load(data, kind="similarity", limits={"max_text_chars": 3}).warnings == ()
+        (warning,) = load(data, kind="similarity", limits={"max_text_chars": 2}).warnings
+        assert warning.startswith("10 texts (such as")
         with pytest.raises(DataError, match="expected a column 'score'"):
             load(
                 {"path": save(tmp_path / "b.jsonl", [{"first": "a", "second": "b"}]), "pairs": "scored"},

@@ -145,11 +145,15 @@ class ServiceSettings:
         )
 
     def to_environment(self) -> dict[str, str]:
-        """Variables from which `from_environment` makes these settings again: how they reach worker processes."""
+        """Variables from which `from_environment` makes these settings again, `api_keys` apart: how they reach workers.
+
+        There may be more keys than one variable holds (128 KiB on Linux): see `service.workers` for their way.
+        """
         values = asdict(self)
+        told = {name: variable for name, variable in VARIABLES.items() if name != "api_keys"}
         return {
             HOME_VARIABLE: str(self.home.root),
-            **{variable: str(values[name]) for name, variable in VARIABLES.items() if values[name] not in (None, "")},
+            **{variable: str(values[name]) for name, variable in told.items() if values[name] not in (None, "")},
         }
 
     def session_threads(self, cores: int) -> int:

@@ -19,12 +19,10 @@ from service.settings import ServiceSettings
 def main(listening: socket.socket, channel: socket.socket, keys: str, number: int) -> int:
     """Serve on an inherited socket until told to stop, or until the parent is gone. Returns an exit code.
 
-    `keys` are digests of the API keys that the parent has read of their file, as `access.format_keys` writes them.
+    `keys` are digests of the API keys that are in force in the parent, as `access.format_keys` writes them.
     """
     log_plainly(f"worker {os.getpid()}")
-    settings = ServiceSettings.from_environment(os.environ)
-    if settings.api_keys_file is not None:
-        settings = replace(settings, api_keys=keys)
+    settings = replace(ServiceSettings.from_environment(os.environ), api_keys=keys)
     serving = Serving(settings, ServiceMetrics(os.environ[MULTIPROCESS_VARIABLE], number))
     server = make_server(settings, serving)
     server.beside = lambda: beat(channel, beat_seconds(settings.heartbeat_seconds))

@@ -23,7 +23,7 @@ from service.heartbeat import Silence, beat_seconds, listen
 from service.metrics import MULTIPROCESS_VARIABLE, forget_gauges, render_workers
 from service.metrics_folder import metrics_folder
 from service.metrics_server import metrics_served
-from service.settings import ServiceSettings
+from service.settings import VARIABLES, ServiceSettings
 
 logger = logging.getLogger(__name__)
 
@@ -99,6 +99,8 @@ def run_workers(settings: ServiceSettings, listening: socket.socket) -> None:
         metrics_served(settings.host, own_port, partial(render_workers, folder)) if own_port else nullcontext(),
     ):
         environment = {**os.environ, **settings.to_environment(), MULTIPROCESS_VARIABLE: folder}
+        # Each worker is given the keys in a file; secrets go no further than this process.
+        environment.pop(VARIABLES["api_keys"], None)
         root = str(Path(__file__).resolve().parents[1])
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, environment.get("PYTHONPATH"))))
         keys = ApiKeys(settings.api_keys, settings.api_keys_file)

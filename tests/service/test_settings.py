@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,15 @@ def test_they_survive_the_way_to_a_worker(tmp_path: Path) -> None:
         {}, {"home": tmp_path, "workers": 3, "poll_seconds": 0.25, "host": "::"}
     )
     assert ServiceSettings.from_environment(settings.to_environment()) == settings
+
+
+def test_no_keys_are_in_the_environment_of_a_worker_which_could_not_hold_many(tmp_path: Path) -> None:
+    keys = " ".join(f"caller-{number}:secret-of-{number:08}" for number in range(2200))
+    settings = ServiceSettings.from_environment({"PERENNIAL_HOME": str(tmp_path), "PERENNIAL_API_KEYS": keys})
+    assert len(settings.api_keys) > 128 * 1024
+    environment = settings.to_environment()
+    assert "PERENNIAL_API_KEYS" not in environment
+    assert ServiceSettings.from_environment(environment) == replace(settings, api_keys="")
 
 
 @pytest.mark.parametrize("value", ["", "no", "-1", "70000", "1.5", "nan", "inf"])

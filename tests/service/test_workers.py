@@ -76,6 +76,23 @@ def test_a_worker_that_dies_while_the_keys_cannot_be_read_comes_back_with_those_
     assert KEY["x-api-key"] not in server.output()
 
 
+def test_more_keys_than_a_variable_holds_reach_every_worker(
+    home: Home, start_server: Callable[..., Any], release_served: Callable[..., Manifest]
+) -> None:
+    release_served(home)
+    # As digests, which are longer, they are more than the 128 KiB that Linux lets one variable be.
+    keys = " ".join(["alice:" + KEY["x-api-key"], *(f"b{number}:secret-of-{number:08}" for number in range(2200))])
+    server = start_server(home, environment={"PERENNIAL_WORKERS": "2", "PERENNIAL_API_KEYS": keys})
+    ready_with(server, 2)
+    for key in (KEY["x-api-key"], "secret-of-00002199"):
+        for _ in range(10):
+            headers = {"x-api-key": key, "connection": "close"}
+            assert httpx.get(f"{server.url}/v1/models", headers=headers, timeout=30).status_code == 200
+    found = {httpx.get(f"{server.url}/v1/models", timeout=30).status_code for _ in range(10)}
+    assert found == {401}
+    assert all("PERENNIAL_API_KEYS" not in one.environ() for one in workers(server))
+
+
 def test_a_ctrl_c_reaches_the_parent_alone_which_ends_the_workers(home: Home, start_server: Callable[..., Any]) -> None:
     server = start_server(home, until_ready=False, environment={"PERENNIAL_WORKERS": "2"})
     server.wait_for(lambda: len(workers(server)) == 2, "started")

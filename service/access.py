@@ -29,6 +29,9 @@ _DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 _DIGEST_PREFIX = "sha256="
 # Taken for a secret it would open to nobody, or to whoever knows the digest.
 _ALMOST_DIGEST = re.compile(r"sha-?256[=: -]", re.IGNORECASE)
+# What sha256sum writes behind the digits, two spaces or a space and an asterisk between.
+_SUM_ENDS = ("-", "*-")
+_SUM_END = "the - that sha256sum writes behind its 64 digits; the digits alone are wanted (| cut -d' ' -f1)"
 _LARGEST_FILE = 2**20
 _BEARER = b"bearer "
 
@@ -72,10 +75,12 @@ def read_keys(path: Path) -> Keys:
 
 def _keys(entries: Iterable[tuple[int, str]], place: str, source: str) -> Keys:
     keys: dict[bytes, str] = {}
+    secret = ""
     for number, entry in entries:
         if not entry:
             continue
-        wrong = _wrong(entry)
+        behind_digest = secret.startswith(_DIGEST_PREFIX)
+        wrong = f"is {_SUM_END}" if behind_digest and entry in _SUM_ENDS else _wrong(entry)
         if wrong is not None:
             raise ApiKeysError(source, f"{place} {number} {wrong}.")
         name, _, secret = entry.partition(":")
@@ -98,8 +103,12 @@ def _wrong(entry: str) -> str | None:
     if not secret:
         return "has nothing behind its colon"
     if secret.startswith(_DIGEST_PREFIX):
-        digits = secret.removeprefix(_DIGEST_PREFIX)
-        return None if _DIGEST.fullmatch(digits) else f"has {_DIGEST_PREFIX}, but not 64 hexadecimal digits behind it"
+        digits, space, rest = secret.removeprefix(_DIGEST_PREFIX).partition(" ")
+        if not _DIGEST.fullmatch(digits):
+            return f"has {_DIGEST_PREFIX}, but not 64 hexadecimal digits behind it"
+        if rest.strip() in _SUM_ENDS:
+            return f"ends in {_SUM_END}"
+        return "has something behind its 64 hexadecimal digits" if space else None
     if _ALMOST_DIGEST.match(secret):
         return f"has a digest that does not begin with {_DIGEST_PREFIX}"
     if len(secret) < _SHORTEST:

@@ -1,4 +1,4 @@
-"""Environment variables that look like settings and are none: misspelled, or left over."""
+"""Environment variables that look like settings and are none: misspelled, left over, or of another program."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ _CONTROLLER = (
     *("HOST", "PORT", "RECONCILE_SECONDS", "RUNNER", "JOB_TIMEOUT_SECONDS", "JOB_ATTEMPTS", "JOB_COMMAND"),
     *("JOB_TEMPLATE", "STOP_GRACE_SECONDS", "NAMESPACE"),
 )
+_REPLAY_KEY = "PERENNIAL_API_KEY"
 # Of the verb `replay`, of the tests, and what one program tells another.
-_OTHERS = (HOME_VARIABLE, PARENT_VARIABLE, "PERENNIAL_API_KEY", "PERENNIAL_DATA", "PERENNIAL_TEST_SOAK_SECONDS")
+_OTHERS = (HOME_VARIABLE, PARENT_VARIABLE, _REPLAY_KEY, "PERENNIAL_DATA", "PERENNIAL_TEST_SOAK_SECONDS")
 KNOWN = frozenset(
     {
         *VARIABLES.values(),
@@ -41,9 +42,10 @@ _INJECTED_PORT = re.compile(r"(tcp|udp|sctp)://")
 def unknown_variables(environment: Mapping[str, str], program: Program) -> list[str]:
     """One message for each PERENNIAL_ variable that nothing reads, and that concerns this program; no values.
 
-    Each concerns just one: the program whose variable it is most like, else the service.
+    Each concerns just one: the program whose variable it is most like, else the service, which is also told of a key
+    that is for `replay` where it asks for none itself.
     """
-    found = []
+    found = _lone_key(environment) if program == "service" else []
     for name in sorted(environment):
         if not name.startswith(_PREFIX) or name in KNOWN or _is_injected(name, environment[name]):
             continue
@@ -53,6 +55,17 @@ def unknown_variables(environment: Mapping[str, str], program: Program) -> list[
             remedy = f"Did you mean {_PREFIX}{meant}?" if meant else "service/README.md has a table of all settings."
             found.append(f"{name} is set, but there is no such setting, so it changes nothing. {remedy}")
     return found
+
+
+def _lone_key(environment: Mapping[str, str]) -> list[str]:
+    if not environment.get(_REPLAY_KEY) or any(
+        VARIABLES[name] in environment for name in ("api_keys", "api_keys_file")
+    ):
+        return []
+    return [
+        f"{_REPLAY_KEY} is set, but it is for `perennial replay`, and this service answers whoever reaches it. "
+        f"To ask callers for keys, set {VARIABLES['api_keys']} or {VARIABLES['api_keys_file']}."
+    ]
 
 
 def _is_injected(name: str, value: str) -> bool:

@@ -47,6 +47,17 @@ def test_what_is_like_nothing_is_told_with_where_to_look_and_no_value_is_shown()
     assert "secret" not in message
 
 
+def test_a_key_for_replay_alone_protects_no_service() -> None:
+    ((program, (message,)),) = told(PERENNIAL_API_KEY="never-shown-0123456789").items()
+    assert program == "service"
+    assert "PERENNIAL_API_KEY is set, but it is for `perennial replay`" in message
+    assert "set PERENNIAL_API_KEYS or PERENNIAL_API_KEYS_FILE" in message
+    assert "never-shown" not in message
+    assert told(PERENNIAL_API_KEY="") == {}
+    for other in ("PERENNIAL_API_KEYS", "PERENNIAL_API_KEYS_FILE"):
+        assert told("PERENNIAL_API_KEY", other) == {}
+
+
 def test_settings_and_what_kubernetes_sets_are_no_mistakes() -> None:
     assert told(*KNOWN) == {}
     for service in ("PERENNIAL", "PERENNIAL_SERVICE", "PERENNIAL_API", "PERENNIAL_METRICS"):

@@ -20,6 +20,7 @@ from service.engine.model import LoadedRelease, load_release
 from service.errors import NotReadyError, TaskNotServedError, TaskUnknownError
 from service.metrics import ServiceMetrics
 from service.rollout.task_state import FIRST_RETRY_SECONDS, Fingerprint, Routed, TaskState, placed, tried_later
+from service.rollout.trials import told_share
 
 __all__ = ["Releases", "Routed", "TaskState"]
 
@@ -27,8 +28,8 @@ logger = logging.getLogger(__name__)
 
 _DUTIES: dict[Role, str] = {
     "stable": "answers",
-    "canary": "answers {share:.3g} of the callers, as the canary,",
-    "shadow": "scores {share:.3g} of the traffic unseen, as the shadow,",
+    "canary": "answers {share} of the callers, as the canary,",
+    "shadow": "scores {share} of the traffic unseen, as the shadow,",
 }
 _UNREADABLE: Fingerprint = (-1, -1, -1)
 
@@ -262,7 +263,7 @@ class Releases:
         for (role, version), share in new.items():
             if old.get((role, version)) != share:
                 self._metrics.release_info.labels(after.task, version, role).set(1)
-                duty = _DUTIES[role].format(share=share)
+                duty = _DUTIES[role].format(share=told_share(share))
                 logger.info("Task %s: release %s %s from now on.", after.task, version, duty)
         for role, version in old.keys() - new.keys():
             self._metrics.release_info.labels(after.task, version, role).set(0)

@@ -1,4 +1,4 @@
-"""Whose request a canary answers. Pure: the same caller always gets the same answer to that."""
+"""Whose requests a trial gets. Pure: the same caller always gets the same answer to that."""
 
 from __future__ import annotations
 
@@ -17,3 +17,8 @@ def in_share(task: str, version: str, key: str, share: float) -> bool:
     # callers would get every canary, and others none.
     content = f"{task}/{version}/{key}".encode(errors="surrogatepass")
     return int.from_bytes(blake2b(content, digest_size=8).digest(), "big") < share * _RANGE
+
+
+def told_share(share: float) -> str:
+    """A share (0..1) as the log says it, before "of the callers"."""
+    return "all" if share >= 1 else f"{100 * share:.4g} %"

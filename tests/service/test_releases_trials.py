@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import logging
 import time
 import weakref
 from collections.abc import Callable, Iterator
@@ -165,11 +166,14 @@ def test_a_trial_that_ended_is_let_go_of(followed: Followed) -> None:
 def test_a_trial_that_cannot_be_loaded_never_disturbs_the_stable_release(
     followed: Followed, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     model = followed.home.release("support", "0002") / MODEL_FILE
     whole = model.read_bytes()
     try_canary(followed.home, "support", "0002", 1.0, **BY)
     try_shadow(followed.home, "support", "0003", **BY)
     followed.until({"stable": "0001", "canary": "0002", "shadow": "0003"})
+    assert "release 0002 answers all of the callers, as the canary, from now on." in caplog.text
+    assert "release 0003 scores all of the traffic unseen, as the shadow, from now on." in caplog.text
     end_trial(followed.home, "support", **BY)
     followed.until({"stable": "0001"})
     stable = followed.releases.serving("support")

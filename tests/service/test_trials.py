@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.rollout.trials import in_share
+from service.rollout.trials import in_share, told_share
 
 KEYS = [f"customer-{number}" for number in range(20_000)]
 SHARES = st.floats(0, 1)
@@ -50,3 +51,10 @@ def test_successive_canaries_and_tasks_fall_on_callers_of_their_own() -> None:
 def test_the_same_keys_are_chosen_in_every_process_and_release() -> None:
     chosen = [number for number in range(40) if in_share("support", "0002", f"customer-{number}", 0.1)]
     assert chosen == [21, 31, 34]
+
+
+@pytest.mark.parametrize(
+    ("share", "told"), [(1.0, "all"), (0.5, "50 %"), (0.29, "29 %"), (0.125, "12.5 %"), (0.9999, "99.99 %")]
+)
+def test_a_share_is_told_in_words(share: float, told: str) -> None:
+    assert told_share(share) == told

@@ -64,17 +64,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--workers", type=int, metavar="N", help="processes of the service (default: PERENNIAL_WORKERS, else 1)"
     )
     parser.add_argument(
-        "--monitor-port", type=int, default=3001, help="port of the monitor's /metrics (default: %(default)s)"
+        "--monitor-port",
+        type=int,
+        help="port of the monitor's /metrics (default: PERENNIAL_MONITOR_PORT, where `off` is none, else 3001)",
     )
     parser.add_argument(
-        "--controller-port", type=int, default=3002, help="port of the controller (default: %(default)s)"
+        "--controller-port", type=int, help="port of the controller (default: PERENNIAL_CONTROLLER_PORT, else 3002)"
     )
     parser.add_argument(
         "--interval",
         type=float,
-        default=30.0,
         metavar="SECONDS",
-        help="between two looks at the log (default: %(default)g)",
+        help="between two looks at the log (default: PERENNIAL_MONITOR_INTERVAL_SECONDS, else 30)",
     )
 
 
@@ -102,7 +103,7 @@ def _programs(home: Home, options: argparse.Namespace) -> list[Program]:
             *(("--workers", str(options.workers)) if options.workers is not None else ()),
         ],
         "monitor": [
-            *("monitor", "--port", str(options.monitor_port), "--alert-url", alerts),
+            *("monitor", "--port", _monitor_port(options), "--alert-url", alerts),
             *("--interval", str(options.interval), "--repeat", str(options.interval)),
         ],
         "controller": ["controller", "--port", str(options.controller_port)],
@@ -113,17 +114,27 @@ def _programs(home: Home, options: argparse.Namespace) -> list[Program]:
     ]
 
 
+def _monitor_port(options: argparse.Namespace) -> str:
+    return "off" if options.monitor_port is None else str(options.monitor_port)
+
+
 def _check_settings(options: argparse.Namespace) -> None:
-    """What a program would refuse, it would refuse at each new start: tell it before the first."""
-    MonitorSettings.from_environment(os.environ, {"interval_seconds": options.interval})
-    ControllerSettings.from_environment(os.environ)
+    """What a program would refuse, it would refuse at each new start: tell it before the first.
+
+    Options that are not given become what the environment or the default says; a monitor's port of None is none.
+    """
+    monitor = MonitorSettings.from_environment(os.environ, {"interval_seconds": options.interval})
+    options.interval = monitor.interval_seconds
+    options.monitor_port = monitor.port if options.monitor_port is None else options.monitor_port
+    controller = ControllerSettings.from_environment(os.environ)
+    options.controller_port = controller.port if options.controller_port is None else options.controller_port
     service = ServiceSettings.from_environment(os.environ, {"workers": options.workers})
     ApiKeys(service.api_keys, service.api_keys_file)
     options.host = options.host or service.host
     options.port = service.port if options.port is None else options.port
     ports = {
         "--port": options.port,
-        "--monitor-port": options.monitor_port,
+        **({} if options.monitor_port is None else {"--monitor-port": options.monitor_port}),
         "--controller-port": options.controller_port,
         **({"PERENNIAL_METRICS_PORT": service.metrics_port} if service.metrics_port else {}),
     }
@@ -132,14 +143,14 @@ def _check_settings(options: argparse.Namespace) -> None:
             raise UpError(f"{option}: expected a port from 1 to 65535, found {port}.")
     if len(set(ports.values())) < len(ports):
         found = ", ".join(f"{option} {port}" for option, port in ports.items())
-        number = "three" if len(ports) == 3 else "four"
+        number = {2: "two", 3: "three", 4: "four"}[len(ports)]
         raise UpError(f"Expected {number} different ports, found {found}. Change one of them.")
 
 
 def _check_ports(options: argparse.Namespace) -> None:
     wanted = {
         "--port": (options.host, options.port),
-        "--monitor-port": ("127.0.0.1", options.monitor_port),
+        **({} if options.monitor_port is None else {"--monitor-port": ("127.0.0.1", options.monitor_port)}),
         "--controller-port": ("127.0.0.1", options.controller_port),
     }
     deadline = time.monotonic() + _PORT_PATIENCE_SECONDS
@@ -167,8 +178,9 @@ def _supervise(programs: list[Program]) -> int:
     # A list and no threading.Event: that one's lock may be held by the very wait that a signal interrupts.
     stop: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # What nohup has set to be ignored stays so.
-        if signal.getsignal(number) is not signal.SIG_IGN:
+        # What nohup has set to be ignored stays so. SIGINT does not: the shell has it ignored for what a script starts
+        # with &, and who sends it to this process means it.
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, lambda found, _: stop.append(found))
     try:
         for program in programs:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from cli.main import main
+from cli.up import Program
 from contracts.home import Home
 from demo.programs import free_ports
 
@@ -22,6 +23,7 @@ import signal, sys
 # Whoever runs these tests may ignore it, as nohup does.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if sys.argv[2]: signal.signal(getattr(signal, sys.argv[2]), signal.SIG_IGN)
 from cli.up import Program, _supervise
 sys.exit(_supervise([Program("service", [sys.executable, "-c", sys.argv[1]])]))
 """
@@ -78,9 +80,41 @@ def test_a_port_that_is_being_left_is_waited_for(
         leaving.join()
 
 
-def supervise(folder: Path, stdout: int) -> subprocess.Popen[bytes]:
+def test_the_ports_and_the_interval_may_come_from_the_environment(
+    home: Home, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands: dict[str, list[str]] = {}
+
+    def supervise(programs: list[Program]) -> int:
+        commands.update({one.name: list(one.command) for one in programs})
+        return 0
+
+    monkeypatch.setattr("cli.up._supervise", supervise)
+    service, monitor, controller, given = (str(free) for free in free_ports(4))
+    monkeypatch.setenv("PERENNIAL_LISTEN_PORT", service)
+    monkeypatch.setenv("PERENNIAL_MONITOR_PORT", monitor)
+    monkeypatch.setenv("PERENNIAL_MONITOR_INTERVAL_SECONDS", "7")
+    monkeypatch.setenv("PERENNIAL_CONTROLLER_PORT", controller)
+
+    def ports_of(*words: str) -> list[str]:
+        assert main(["up", "--home", str(home.root), *words]) == 0, capsys.readouterr().err
+        return [commands[name][commands[name].index("--port") + 1] for name in ("service", "monitor", "controller")]
+
+    assert ports_of() == [service, monitor, controller]
+    assert f"http://127.0.0.1:{controller}/alerts" in commands["monitor"]
+    assert commands["monitor"][commands["monitor"].index("--interval") + 1] == "7.0"
+    assert ports_of("--monitor-port", given) == [service, given, controller]
+    assert ports_of("--controller-port", given) == [service, monitor, given]
+    monkeypatch.setenv("PERENNIAL_MONITOR_PORT", "off")
+    assert ports_of() == [service, "off", controller]
+    monkeypatch.setenv("PERENNIAL_MONITOR_PORT", service)
+    assert main(["up", "--home", str(home.root)]) == 1
+    assert f"--monitor-port {service}" in " ".join(capsys.readouterr().err.split())
+
+
+def supervise(folder: Path, stdout: int, ignored: str = "") -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-c", SUPERVISE, TALKATIVE],
+        [sys.executable, "-c", SUPERVISE, TALKATIVE, ignored],
         cwd=folder,
         stdout=stdout,
         stderr=subprocess.STDOUT,
@@ -125,3 +159,27 @@ def test_each_signal_stops_the_programs_first(tmp_path: Path, number: signal.Sig
     finally:
         process.kill()
         process.wait()
+
+
+def test_a_script_that_started_it_with_an_ampersand_can_interrupt_it(tmp_path: Path) -> None:
+    process = supervise(tmp_path, subprocess.DEVNULL, ignored="SIGINT")
+    try:
+        wait_for(tmp_path / "said")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+        assert (tmp_path / "ended").exists()
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_the_end_of_a_terminal_that_nohup_ignores_is_ignored(tmp_path: Path) -> None:
+    process = supervise(tmp_path, subprocess.DEVNULL, ignored="SIGHUP")
+    try:
+        wait_for(tmp_path / "said")
+        process.send_signal(signal.SIGHUP)
+        time.sleep(0.5)
+        assert process.poll() is None
+    finally:
+        process.terminate()
+        assert process.wait(30) == 0

@@ -1,7 +1,7 @@
 """The command `perennial`: finds the verb, runs it, and turns its errors into a message and an exit code.
 
 Exit codes: 0 done; 1 it could not be done (the message says why); 2 the command line is wrong;
-3 a gate or a check refused; 130 interrupted.
+3 a gate or a check refused; 130 interrupted, which a Ctrl-C is not to the programs that run until they are stopped.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ async def list_models(call: Call) -> Answer:
 async def show_model(call: Call) -> Answer:
     """GET /v1/models/{task}."""
     state = call.serving.releases.state(call.task)
-    return Answer(200, orjson.dumps(shown_fully(state, call.serving.log.problem)))
+    return Answer(200, orjson.dumps(shown_fully(state, call.serving.log.problem(call.task))))
 
 
 async def livez(_call: Call) -> Answer:

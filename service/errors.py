@@ -226,6 +226,16 @@ class DeadlineError(PerennialError):
         )
 
 
+class FeedbackLateError(PerennialError):
+    """Feedback of which it was not known, when its time was over, whether it is on disk."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The feedback was not known to be on disk within the time that the request or PERENNIAL_DEADLINE_SECONDS "
+            "allows. It may have been recorded; sending it again does no harm. If this stays, look at its disk."
+        )
+
+
 class HungUpError(PerennialError):
     """A caller that hung up while its request waited: its place is free again."""
 

@@ -40,7 +40,8 @@ _GC_OBJECTS = 50_000
 # A lane that comes back from a run waits this long for the interpreter at the most, where Python's own is 5 ms: it has
 # a tenth of a millisecond to do before the next run.
 _SWITCH_SECONDS = 0.0005
-_NATIVE = ("releases", "lane-")  # threads that are mostly in onnxruntime or tokenizers
+# Threads that may be in onnxruntime, tokenizers or numpy, or at a disk that hangs.
+_LEFT_BEHIND = ("releases", "lane-", "feedback", "prediction-log")
 
 
 def serve(settings: ServiceSettings) -> int:
@@ -148,11 +149,11 @@ def run_server(server: uvicorn.Server, listening: socket.socket) -> bool:
 
 
 def ended(code: int) -> int:
-    """The exit code of a server that has stopped; where a load or a run is left behind, the process ends here and now.
+    """The exit code of a server that has stopped; where a thread is left behind in its work, the process ends here.
 
     Python's own end takes its threads out of native code in the midst of it, at which C++ aborts the whole process.
     """
-    left = [thread.name for thread in threading.enumerate() if thread.daemon and thread.name.startswith(_NATIVE)]
+    left = [thread.name for thread in threading.enumerate() if thread.daemon and thread.name.startswith(_LEFT_BEHIND)]
     if left:
         logger.warning("What was under way is left behind: %s.", ", ".join(left))
         logging.shutdown()

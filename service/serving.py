@@ -87,16 +87,18 @@ class Serving:
     def start(self) -> None:
         """Begin to follow releases and to write the log. Returns at once; releases are loaded meanwhile."""
         self.log.start()
+        self._feedback.start()
         self.releases.start()
         self.keys.start()
 
     async def stop(self) -> None:
-        """Finish what was begun and flush the logs, within the drain bound."""
+        """Finish what was begun within the drain bound, and flush the logs within half of that again."""
         bound = self.settings.drain_seconds
+        flushing = max(1.0, bound / 2)
         await self._scheduler.stop(bound)
         self._encoder.shutdown(wait=False, cancel_futures=True)
-        await self._feedback.stop()
-        await asyncio.to_thread(self.log.stop, max(1.0, bound / 2))
+        # Both at once: a disk that hangs would keep the one waiting as long as the other.
+        await asyncio.gather(self._feedback.stop(flushing), asyncio.to_thread(self.log.stop, flushing))
         await asyncio.to_thread(self.releases.stop, 1.0)
         self.keys.stop()
         if self.tracing is not None:
@@ -239,17 +241,17 @@ class Serving:
         if not self._scheduler.offer(ShadowWork(release, [texts[place] for place in chosen], done)):
             self.metrics.shadow_predictions.labels(task, version, "dropped").inc(len(chosen))
 
-    async def feedback(self, task: str, items: Sequence[tuple[str, str]]) -> int:
+    async def feedback(self, task: str, items: Sequence[tuple[str, str]], *, deadline: float) -> int:
         """Returns once the (id, label) pairs are on disk: how many of the ids are of callers' own making.
 
         Ids that the service made prove themselves; those that callers made are taken on trust, and count once there is
-        a prediction of that id. Raises PredictionUnknownError or LogWriteError.
+        a prediction of that id. Raises PredictionUnknownError and what `FeedbackLog.append` raises.
         """
         own = [(index, identifier) for index, (identifier, _) in enumerate(items) if id_problem(identifier) is not None]
         unknown = [(index, identifier) for index, identifier in own if not self._ids.verify(task, identifier)]
         if unknown:
             raise PredictionUnknownError(task, unknown)
-        await self._feedback.append(task, items, time.time())
+        await self._feedback.append(task, items, time.time(), deadline=deadline)
         self.metrics.feedback.labels(task).inc(len(items))
         return len(items) - len(own)
 

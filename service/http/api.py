@@ -71,11 +71,11 @@ def _prediction(one: Answered) -> dict[str, object]:
 
 
 async def feedback(call: Call) -> Answer:
-    """POST /v1/models/{task}:feedback. 202 once every label is on disk, or none is taken."""
+    """POST /v1/models/{task}:feedback. 202 once every label is on disk, else none is acknowledged."""
     call.serving.releases.serving(call.task).check_one_label("feedback is")
     labels = call.serving.releases.labels(call.task)
     items = feedback_items(call.body, labels)
-    unverified = await call.serving.feedback(call.task, items)
+    unverified = await call.serving.feedback(call.task, items, deadline=call.deadline())
     shown = {"accepted": len(items)}
     if unverified:
         shown["unverified"] = unverified
@@ -91,7 +91,7 @@ async def list_models(call: Call) -> Answer:
 async def show_model(call: Call) -> Answer:
     """GET /v1/models/{task}."""
     state = call.serving.releases.state(call.task)
-    return Answer(200, orjson.dumps(shown_fully(state, call.serving.log.problem)))
+    return Answer(200, orjson.dumps(shown_fully(state, call.serving.log.problem(call.task))))
 
 
 async def livez(_call: Call) -> Answer:

@@ -107,7 +107,8 @@ def _v1_paths() -> Schema:
                 answer_of("FeedbackAccepted", status=202),
                 _POSTING,
                 body=body_of("Feedback"),
-            ),
+            )
+            | {"parameters": patience},
         },
         "/v1/embeddings": {
             "post": operation(

@@ -18,7 +18,7 @@ def shown(state: TaskState) -> dict[str, object]:
 
 
 def shown_fully(state: TaskState, log_problem: str | None) -> dict[str, object]:
-    """By itself; `log_problem` is what keeps predictions from being logged, if anything does."""
+    """By itself; `log_problem` is what keeps its predictions from being logged, if anything does."""
     return {
         **shown(state),
         **_of_release(state.release.manifest if state.release else None),

@@ -81,7 +81,7 @@ def load_key(home: Home) -> bytes:
     except OSError as error:
         raise IdKeyError(
             f"{path}: expected to be readable, or to be made in a writable folder; found: {error}. "
-            "Give the service's user access to PERENNIAL_HOME."
+            "Give the service's user access to PERENNIAL_HOME, or free space."
         ) from error
     if len(key) != _KEY_BYTES:
         raise IdKeyError(

@@ -22,6 +22,7 @@ from contracts.records import Role
 from service.engine.encoding import EncodedText
 from service.engine.heads import Floats
 from service.engine.model import BatchOutput, LoadedRelease
+from service.logs.complaints import Complaints
 from service.metrics import ServiceMetrics
 
 logger = logging.getLogger(__name__)
@@ -34,7 +35,6 @@ _PAUSE_SECONDS = 0.0003
 # Of one waiting record beside its text and its embedding, roughly.
 _RECORD_BYTES = 1024
 _FLOAT_BYTES = 4
-_COMPLAIN_SECONDS = 60.0
 
 
 class AnsweredText(NamedTuple):
@@ -115,28 +115,42 @@ class PredictionLog:
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._segments: dict[str, _Segment] = {}
-        self._complained = -_COMPLAIN_SECONDS
+        self._complaints = Complaints("The prediction log", "records were lost (predictions go on)")
         self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
-        self.problem: str | None = None
 
     def start(self) -> None:
         """Start the writing thread."""
         self._thread.start()
 
+    def problem(self, task: str) -> str | None:
+        """What keeps this task's predictions from being logged, if anything does."""
+        return self._complaints.problem(task)
+
     def put(self, answered: Sequence[AnsweredText]) -> None:
-        """Hand over records; those that do not fit into the bound are dropped and counted. Never blocks."""
+        """Hand over one request's records; where they do not fit into the bound they are dropped, counted and told.
+
+        Never waits for the disk.
+        """
         release = answered[0].release
         each = _RECORD_BYTES + _FLOAT_BYTES * release.hidden
         size = sum(each + len(one.encoded.text) for one in answered)
         with self._lock:
-            fits = self._waiting_bytes + size <= self._bound and not self._stopping.is_set()
+            stopping = self._stopping.is_set()
+            # Records larger than the whole bound are still taken when nothing else waits.
+            fits = not stopping and (not self._waiting or self._waiting_bytes + size <= self._bound)
             if fits:
                 self._waiting.extend(answered)
                 self._waiting_bytes += size
         if fits:
             self._wake.set()
-        else:
-            self._metrics.log_dropped.labels(release.task, "queue_full").inc(len(answered))
+            return
+        self._metrics.log_dropped.labels(release.task, "queue_full").inc(len(answered))
+        if not stopping:
+            problem = (
+                f"The prediction log of task {release.task} is behind: more than PERENNIAL_LOG_QUEUE_BYTES "
+                f"({self._bound}) would wait for the disk. If the disk hangs, mend it; if it is slow, allow more."
+            )
+            self._complaints.tell(release.task, problem, len(answered))
 
     def stop(self, timeout: float) -> None:
         """Write what waits, for `timeout` seconds at the most, and end the thread."""
@@ -168,16 +182,15 @@ class PredictionLog:
                 self._append(task, path, self._lines(group))
             except OSError as error:
                 self._metrics.log_dropped.labels(task, "write_failed").inc(len(group))
-                self._complain(path, error, len(group))
+                problem = f"The prediction log of task {task} cannot be written ({path}: {error.strerror})."
+                self._complaints.tell(task, f"{problem} Free space or mend the folder.", len(group))
             except Exception:
                 # The thread goes on whatever is wrong with these records.
                 self._metrics.log_dropped.labels(task, "write_failed").inc(len(group))
                 logger.exception("%d prediction records of task %s could not be written.", len(group), task)
             else:
                 self._metrics.log_written.labels(task).inc(len(group))
-                if self.problem is not None:
-                    logger.warning("The prediction log is written again.")
-                    self.problem = None
+                self._complaints.over(task)
 
     def _lines(self, group: Sequence[AnsweredText]) -> bytes:
         """All in one piece would keep callers waiting for the interpreter, some of them for milliseconds."""
@@ -213,14 +226,6 @@ class PredictionLog:
         segment = _Segment(path, descriptor, os.fstat(descriptor).st_size)
         self._segments[task] = segment
         return segment
-
-    def _complain(self, path: Path, error: OSError, records: int) -> None:
-        self.problem = (
-            f"The prediction log cannot be written ({path}: {error.strerror}). Free space or mend the folder."
-        )
-        if time.monotonic() - self._complained >= _COMPLAIN_SECONDS:
-            self._complained = time.monotonic()
-            logger.error("%s %d records were lost just now; predictions go on.", self.problem, records)
 
 
 def writer_name(host: str, process: int, random_part: Callable[[], str]) -> str:

@@ -89,6 +89,8 @@ def test_a_full_disk_loses_log_records_but_no_predictions_and_acknowledges_no_fe
     assert refused.status_code == 503
     assert refused.json()["type"] == "urn:perennial:problem:not-recorded"
     assert server.metric('perennial_feedback_total{task="support"}') == 0
+    assert server.output().count("Feedback of task support cannot be written") == 1
+    assert "Traceback" not in server.output(), "a full disk is no defect"
     server.wait_for(
         lambda: (
             server.metric('perennial_log_records_written_total{task="support"}')

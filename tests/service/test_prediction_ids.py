@@ -58,3 +58,9 @@ def test_a_damaged_key_is_told_and_never_replaced(home: Home) -> None:
     with pytest.raises(IdKeyError, match="found 5"):
         load_key(home)
     assert (home.service() / "id.key").read_bytes() == b"short"
+
+
+def test_a_key_that_cannot_be_made_is_told_with_what_to_do(home: Home) -> None:
+    home.service().write_text("a file where a folder should be")
+    with pytest.raises(IdKeyError, match="access to PERENNIAL_HOME, or free space"):
+        load_key(home)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -7,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from contracts.home import Home
-from contracts.log import Cursor, read_new, segments
+from contracts.log import Cursor, read_new, segment_path, segments
 from contracts.records import PredictionRecord
 from contracts.release import Manifest
 from service.engine.model import load_release
@@ -20,8 +21,12 @@ START = 1_760_000_000.0
 
 @pytest.fixture
 def answered(home: Home, make_release: Callable[..., Manifest]) -> Callable[[int, float], AnsweredText]:
-    make_release(home)
-    release = load_release(home, "support", "0001", threads=1)
+    return answers_of(home, make_release, "support")
+
+
+def answers_of(home: Home, make_release: Callable[..., Manifest], task: str) -> Callable[[int, float], AnsweredText]:
+    make_release(home, task)
+    release = load_release(home, task, "0001", threads=1)
     (encoded,) = release.encode(["my invoice wibble"])
     output = release.predict([encoded.ids])
     return lambda number, when: AnsweredText(f"id-{number}", when, release, encoded, output, 0, 1.25)
@@ -72,12 +77,79 @@ def test_writing_goes_on_when_there_is_space_again(home: Home, answered: Callabl
     lost = {"task": "support", "reason": "write_failed"}
     while metrics.registry.get_sample_value("perennial_log_records_dropped_total", lost) != 1:
         time.sleep(0.01)
-    assert log.problem is not None
+    problem = log.problem("support")
+    assert problem is not None
+    assert "task support" in problem
     blocked.unlink()
     log.put([answered(2, START)])
     log.stop(20)
-    assert log.problem is None
+    assert log.problem("support") is None
     assert [record.id for record in read_new(blocked, PredictionRecord, Cursor())] == ["id-2"]
+
+
+def test_a_task_that_is_written_says_nothing_of_another(
+    home: Home, make_release: Callable[..., Manifest], caplog: pytest.LogCaptureFixture
+) -> None:
+    support, orders = (answers_of(home, make_release, task) for task in ("support", "orders"))
+    blocked = home.predictions("support")
+    blocked.parent.mkdir(parents=True)
+    blocked.write_text("a file where a folder should be")
+    metrics = ServiceMetrics()
+    log = PredictionLog(home, "writer", 2**20, metrics)
+    log.start()
+    written = {"task": "orders"}
+    for number in range(3):
+        log.put([support(number, START)])
+        log.put([orders(number, START)])
+        while metrics.registry.get_sample_value("perennial_log_records_written_total", written) != number + 1:
+            time.sleep(0.01)
+    log.stop(20)
+    assert log.problem("support") is not None
+    assert log.problem("orders") is None
+    (line,) = caplog.messages
+    assert "The prediction log of task support cannot be written" in line
+
+
+def test_a_disk_that_hangs_is_told_once_records_are_dropped_and_so_is_its_end(
+    home: Home, answered: Callable[[int, float], AnsweredText], caplog: pytest.LogCaptureFixture
+) -> None:
+    path = segment_path(home.predictions("support"), "writer", START)
+    path.parent.mkdir(parents=True)
+    os.mkfifo(path)  # to open it for writing takes for ever, until somebody reads
+    log = PredictionLog(home, "writer", 5_000, ServiceMetrics())
+    log.start()
+    deadline = time.monotonic() + 20
+    while log.problem("support") is None:
+        assert time.monotonic() < deadline
+        log.put([answered(0, START)])
+        time.sleep(0.01)
+    for _ in range(100):
+        log.put([answered(0, START)])
+    (line,) = caplog.messages
+    assert "PERENNIAL_LOG_QUEUE_BYTES (5000)" in line
+    assert "1 records were lost" in line
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        while log.problem("support") is not None:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        log.stop(20)
+    finally:
+        os.close(reader)
+    (again,) = caplog.messages[1:]
+    assert again.startswith("The prediction log of task support is written again; 100 records were lost")
+
+
+def test_what_alone_exceeds_the_bound_is_taken_when_nothing_else_waits(
+    home: Home, answered: Callable[[int, float], AnsweredText]
+) -> None:
+    log = PredictionLog(home, "writer", 100, ServiceMetrics())
+    log.put([answered(1, START)])
+    log.put([answered(2, START)])
+    assert log.problem("support") is not None
+    log.start()
+    log.stop(20)
+    assert [record.id for record in read_new(home.predictions("support"), PredictionRecord, Cursor())] == ["id-1"]
 
 
 def test_a_log_that_was_removed_is_begun_anew(home: Home, answered: Callable[[int, float], AnsweredText]) -> None:

@@ -82,8 +82,6 @@ async def pass_on(app: AsgiApp, serving: Serving, scope: Scope, receive: Receive
         if retold.begun:
             raise
         await retold.replace(_refusal(StoppingError()))
-    if isinstance(typed.refused, HungUpError):
-        serving.metrics.answered(_LABELS, HUNG_UP, time.monotonic() - started)
 
 
 class _Retold:
@@ -100,9 +98,6 @@ class _Retold:
         if self._replaced:
             return
         if message["type"] == "http.response.start":
-            if isinstance(self._typed.refused, HungUpError):
-                self._replaced = True  # by nothing: there is nobody to tell
-                return
             problem = self._in_its_place(message)
             if problem is not None:
                 await self.replace(problem)
@@ -121,6 +116,9 @@ class _Retold:
 
     def _in_its_place(self, start: Message) -> Problem | None:
         """Refusals of the typed endpoint in their own words; a 404 or 405 of BentoML's router as all others are."""
+        if isinstance(self._typed.refused, HungUpError):
+            # Nobody reads it, but under `bentoml serve` a timer around us runs until an answer, as does a stop.
+            return Problem(HUNG_UP, b"")
         if self._typed.refused is not None:
             return _refusal(self._typed.refused)
         if start["status"] == 404:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import time
 from collections.abc import Callable
 from functools import cache
 from http import HTTPStatus
@@ -21,10 +20,11 @@ from _bentoml_sdk.service import service as bentoml_service
 from bentoml.exceptions import BentoMLException
 from pydantic import BaseModel, Field, ValidationError
 
-from contracts.errors import PerennialError
+from service.errors import HungUpError
 from service.http.api import Api
 from service.http.bodies import typed_request
-from service.http.problems import status_of
+from service.http.problems import TABLE, status_of
+from service.http.typed_call import TYPED
 from service.metrics import ServiceMetrics
 from service.metrics_server import start_metrics_server
 from service.serving import Serving
@@ -33,6 +33,8 @@ from service.settings import ServiceSettings
 # BentoML logs a traceback for every request that it refuses.
 _BENTOML_ERRORS = "bentoml._internal.server.http_app"
 _LOOK_SECONDS = 0.02
+# Any other error is a defect of ours, which BentoML logs, and tells nothing of.
+_REFUSALS: tuple[type[Exception], ...] = (HungUpError, *TABLE)
 
 
 class Predicted(BaseModel):
@@ -52,9 +54,9 @@ class Predictions(BaseModel):
 
 
 class RefusedError(BentoMLException):
-    """One of our errors, told in BentoML's way."""
+    """One of our errors in BentoML's terms; what the caller is told of it is ours to say (see `passed_on.py`)."""
 
-    def __init__(self, error: PerennialError) -> None:
+    def __init__(self, error: Exception) -> None:
         super().__init__(str(error))
         self.error_code = HTTPStatus(status_of(error))
 
@@ -82,14 +84,17 @@ def build_service(serving: Callable[[], Serving], is_leaving: Callable[[], bool]
         @bentoml.api(route="/predict")
         async def predict(self, task: str, instances: list[str]) -> Predictions:
             """Labels of texts, through BentoML's typed clients; POST /v1/models/{task}:predict without its options."""
-            started = time.monotonic()
+            typed = TYPED.get()
+            call = typed.call
             try:
                 release = serving().releases.serving(task)
                 release.check_one_label("this endpoint is")
                 request = typed_request(instances, release.manifest.spec.limits)
-                deadline = started + serving().settings.deadline_seconds
-                predicted = await serving().predict(task, request, started, deadline=deadline)
-            except PerennialError as error:
+                predicted = await serving().predict(
+                    task, request, call.started, deadline=call.deadline(), hung_up=call.receive
+                )
+            except _REFUSALS as error:
+                typed.refused = error
                 raise RefusedError(error) from error
             answers = [
                 Predicted(id=one.id, label=one.label, score=one.score, truncated=one.truncated)

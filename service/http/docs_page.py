@@ -17,6 +17,14 @@ SwaggerUIBundle({
 });
 """
 
+# On a narrow screen the name of a group would leave its description the width of one letter.
+_STYLE = """
+@media (max-width: 640px) {
+  .swagger-ui .opblock-tag { flex-wrap: wrap; }
+  .swagger-ui .opblock-tag small { flex: 1 0 100%; order: 1; padding: 0; }
+}
+"""
+
 # Every address is relative, so that the page works behind a proxy's prefix.
 DOCS_PAGE = f"""<!DOCTYPE html>
 <html lang="en">
@@ -25,6 +33,7 @@ DOCS_PAGE = f"""<!DOCTYPE html>
     <meta name="viewport" content="width=device-width, initial-scale=1">
     <title>Perennial: API</title>
     <link rel="stylesheet" href="static_content/swagger-ui.css">
+    <style>{_STYLE}</style>
     <link rel="icon" href="data:,">
   </head>
   <body>

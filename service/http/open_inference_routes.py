@@ -21,7 +21,7 @@ from service.http.open_inference_answers import (
     server_metadata,
 )
 from service.http.open_inference_kinds import Tensors, tensors_of
-from service.http.problems import Problem, detail_of, problem_of
+from service.http.problems import Problem, line_of, problem_of
 
 PREFIX = "/v2"
 
@@ -100,8 +100,4 @@ def protocol_problem_of(error: Exception, instance: str) -> Problem:
     """The same as `problem_of`, told in the protocol's form; what is wrong with a request is always 400 there."""
     problem = problem_of(error, instance)
     status = 400 if isinstance(error, RequestInvalidError) else problem.status
-    told = detail_of(error)
-    if isinstance(error, RequestInvalidError):
-        # The protocol has one line for all that is wrong.
-        told = " ".join(f"{one.pointer}: {one.detail}" for one in error.violations)
-    return Problem(status, error_body(told), problem.headers, b"application/json")
+    return Problem(status, error_body(line_of(error)), problem.headers, b"application/json")

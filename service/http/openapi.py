@@ -8,7 +8,8 @@ from contracts.schema import TASK_NAME, VERSION
 from service.access import OPEN_PATHS
 from service.http.json_schema import Schema, ref
 from service.http.openapi_kind_schemas import KIND_SCHEMAS, QUESTION_EXAMPLES
-from service.http.openapi_parts import JSON, PROBLEM, REFUSALS, answer_of, body_of, operation, path_parameter, refusal
+from service.http.openapi_parts import answer_of, body_of, operation, path_parameter
+from service.http.openapi_refusals import JSON, TYPED_REFUSALS, refusal_ref, refusals
 from service.http.openapi_v1_schemas import PREDICT_EXAMPLES, V1_SCHEMAS
 from service.http.openapi_v2_schemas import V2_SCHEMAS
 from service.requests import VERSION_CHARS
@@ -22,7 +23,11 @@ _PROTOCOL_POSTING = tuple(status for status in _POSTING if status != 422)
 
 
 def openapi_document(tasks: Sequence[str], version: str) -> Schema:
-    """The document; `tasks` become the examples of the parameter that names one, `version` is the program's."""
+    """The document; `tasks` become the examples of the parameter that names one, `version` is the program's.
+
+    Other examples name the first of them.
+    """
+    named = tasks or ["support"]
     return {
         "openapi": "3.1.0",
         "info": {
@@ -31,7 +36,7 @@ def openapi_document(tasks: Sequence[str], version: str) -> Schema:
             "summary": "Small language models that stay fresh: predictions and feedback.",
             "description": "What a task accepts at the most (texts a request, characters a text) is a limit of its "
             "own: see `GET /v1/models/{task}`. Errors of /v1 are problem details (RFC 9457); those of /v2 have the "
-            "form of the Open Inference Protocol.",
+            "form of the Open Inference Protocol; the typed endpoint's are those that BentoML's clients read.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         # The document's own address: another host would be wrong behind any proxy.
@@ -44,14 +49,14 @@ def openapi_document(tasks: Sequence[str], version: str) -> Schema:
         ],
         # Keys are a setting: where there are none, none is asked for.
         "security": [{}, {"bearer": []}, {"header": []}],
-        "paths": {**_v1_paths(), **_v2_paths(), **_operations_paths(), **_typed_paths()},
+        "paths": {**_v1_paths(), **_v2_paths(), **_operations_paths(), **_typed_paths(named[0])},
         "components": {
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer"},
                 "header": {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
             },
             "parameters": {
-                "Task": path_parameter("task", TASK_NAME, 48, tasks or ["support"]),
+                "Task": path_parameter("task", TASK_NAME, 48, named),
                 "Version": path_parameter("version", VERSION, VERSION_CHARS, ["0001"]),
                 "Timeout": {
                     "name": "X-Request-Timeout-Ms",
@@ -60,10 +65,7 @@ def openapi_document(tasks: Sequence[str], version: str) -> Schema:
                     "description": "Milliseconds after which no answer is wanted any more: then it is 504.",
                 },
             },
-            "responses": {
-                **{f"Problem{status}": refusal(status, PROBLEM, "Problem") for status in REFUSALS},
-                **{f"Error{status}": refusal(status, JSON, "ProtocolError") for status in REFUSALS if status != 422},
-            },
+            "responses": refusals(named[0]),
             "schemas": {**V1_SCHEMAS, **KIND_SCHEMAS, **V2_SCHEMAS},
         },
     }
@@ -200,7 +202,8 @@ def _operations_paths() -> Schema:
     }
 
 
-def _typed_paths() -> Schema:
+def _typed_paths(task: str) -> Schema:
+    example = {"task": task, "instances": ["Where is my parcel?"]}
     return {
         "/predict": {
             "post": operation(
@@ -209,10 +212,11 @@ def _typed_paths() -> Schema:
                 "Labels of texts through BentoML's typed clients: /v1/models/{task}:predict without its options",
                 {
                     **answer_of("Predictions"),
-                    "default": {"description": "Refused.", "content": {JSON: {}, PROBLEM: {}}},
+                    **{str(status): refusal_ref("Typed", status) for status in TYPED_REFUSALS},
                 },
-                (),
-                body=body_of("TypedRequest"),
+                (405, 408, 413, 415),
+                body=body_of("TypedRequest", {"texts": example}),
             )
+            | {"parameters": [{"$ref": "#/components/parameters/Timeout"}]},
         }
     }

@@ -186,21 +186,10 @@ V1_SCHEMAS: dict[str, Schema] = {
         },
         ["type", "title", "status", "detail", "instance"],
         description="RFC 9457",
-        examples=[
-            {
-                "type": "urn:perennial:problem:invalid-request",
-                "title": "The body is not what this route expects",
-                "status": 422,
-                "detail": "#/instances/0: Expected a text; it is empty or only white space.",
-                "instance": "/v1/models/support:predict",
-                "errors": [{"pointer": "#/instances/0", "detail": "Expected a text; it is empty or only white space."}],
-            }
-        ],
     ),
     "TypedRequest": object_of(
         {"task": {"type": "string"}, "instances": list_of(ref("Text"), minItems=1)},
         ["task", "instances"],
         closed=True,
-        examples=[{"task": "support", "instances": ["Where is my parcel?"]}],
     ),
 }

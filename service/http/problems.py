@@ -101,6 +101,13 @@ def detail_of(error: Exception) -> str:
     return str(error) if isinstance(error, PerennialError) and status_of(error) != _INTERNAL[0] else _INTERNAL_DETAIL
 
 
+def line_of(error: Exception) -> str:
+    """The same where there is room for one sentence and no more: all that is wrong with a request is in it."""
+    if isinstance(error, RequestInvalidError):
+        return " ".join(f"{one.pointer}: {one.detail}" for one in error.violations)
+    return detail_of(error)
+
+
 def problem_of(error: Exception, instance: str) -> Problem:
     """What a caller is told. `instance` is the path of the request. An unexpected error shows nothing of itself."""
     status, name, title = TABLE.get(type(error), _INTERNAL)

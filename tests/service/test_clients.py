@@ -136,6 +136,8 @@ def test_bentomls_client_is_typed(shared: Any, monkeypatch: pytest.MonkeyPatch) 
         assert found["model_version"] == "0001"
         with pytest.raises(bentoml.exceptions.BentoMLException, match="There are: "):
             client.predict(task="nobody", instances=["invoice"])
+        with pytest.raises(bentoml.exceptions.ServiceUnavailable, match="Task broken is not served yet: "):
+            client.predict(task="broken", instances=["invoice"])
 
 
 def test_options_of_a_request_over_http(shared: Any) -> None:

@@ -77,6 +77,34 @@ def test_every_status_of_a_problem_is_documented() -> None:
     assert {status for status, _, _ in TABLE.values()} - {431} <= documented
 
 
+def test_refusals_are_shown_as_they_are_told() -> None:
+    found = json.loads(orjson.dumps(openapi_document(["tickets", "orders"], "0.1.0")))
+    types = {f"urn:perennial:problem:{name}": (status, title) for status, name, title in TABLE.values()}
+    types["urn:perennial:problem:internal-error"] = (500, "The service failed")
+    shown: dict[str, set[str]] = {}
+    for name, response in found["components"]["responses"].items():
+        ((media, content),) = response["content"].items()
+        schema = {**content["schema"], "components": found["components"]}
+        for example in content.get("examples", {}).values():
+            value = example["value"]
+            assert list(jsonschema_rs.Draft202012Validator(schema).iter_errors(value)) == []
+            if media == "application/problem+json":
+                assert types[value["type"]] == (value["status"], value["title"])
+                assert name == f"Problem{value['status']}"
+                shown.setdefault(name, set()).add(value["type"].rsplit(":", 1)[1])
+        # What is unexpected there is BentoML's to tell.
+        assert "examples" in content or name == "Typed500"
+    assert shown["Problem400"] == {"malformed-json", "invalid-header"}
+    assert shown["Problem404"] == {"unknown-task", "version-not-served", "unknown-prediction", "unknown-route"}
+    assert shown["Problem503"] == {"task-not-served", "queue-full", "stopping", "not-ready"}
+
+
+def test_examples_name_a_task_that_is_served() -> None:
+    found = json.dumps(openapi_document(["tickets"], "0.1.0"))
+    assert "/v1/models/tickets:predict" in found
+    assert re.search(r"\bsupport\b", found) is None
+
+
 def test_operations_have_names_of_their_own() -> None:
     names = [
         operation["operationId"]
@@ -90,6 +118,13 @@ def test_operations_have_names_of_their_own() -> None:
 def test_the_page_names_no_other_host() -> None:
     assert b"://" not in DOCS_PAGE
     assert b"://" not in DOCS_POLICY
+
+
+def test_the_page_gives_descriptions_of_groups_a_line_of_their_own_on_narrow_screens() -> None:
+    assert b"style-src 'self' 'unsafe-inline'" in DOCS_POLICY
+    assert re.search(
+        rb"<style>\s*@media \(max-width: 640px\) {\s*.swagger-ui .opblock-tag { flex-wrap: wrap; }", DOCS_PAGE
+    )
 
 
 def test_a_server_does_what_the_document_says(

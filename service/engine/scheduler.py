@@ -283,7 +283,7 @@ class Scheduler:
 
     def _run_shadow(self, work: ShadowWork) -> None:
         try:
-            score(work, self._run_callers)
+            score(work, self._backlog.batch_tokens, self._run_callers)
         except Exception:
             logger.exception("The shadow %s/%s failed.", work.release.task, work.release.version)
             self._metrics.model_failures.labels(work.release.task, work.release.version).inc(len(work.texts))

@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from service.engine.backlog import Placed, settle_all
+from service.engine.batching import form_run
 from service.engine.encoding import EncodedText
 from service.engine.model import LoadedRelease
 
 _MOST_TEXTS = 1024
-# Texts of one run; callers that came meanwhile go before the next.
+# Texts that are made ready together: those of about one length share a run.
 _AT_A_TIME = 8
 
 
@@ -22,7 +23,7 @@ class ShadowWork:
 
     release: LoadedRelease
     texts: Sequence[str]
-    done: Callable[[list[EncodedText], list[Placed], float], None]  # the last: seconds
+    done: Callable[[list[EncodedText], list[Placed], float], None]  # the last: seconds, without those of callers' runs
 
 
 class ShadowQueue:
@@ -50,19 +51,52 @@ class ShadowQueue:
         return work
 
 
-def score(work: ShadowWork, go_on: Callable[[], bool]) -> None:
-    """Run all texts, a few at a time, while `go_on`, which is asked before each run. Raises ModelOutputError."""
-    seconds = 0.0
+@dataclass(slots=True)
+class _Turns:
+    """Callers' turns between a shadow's runs."""
+
+    go_on: Callable[[], bool]
+    seconds: float = 0.0  # that they took
+
+    def pass_by(self) -> bool:
+        """Callers that came meanwhile go first. Whether the shadow goes on."""
+        asked = time.monotonic()
+        goes_on = self.go_on()
+        self.seconds += time.monotonic() - asked
+        return goes_on
+
+
+def score(work: ShadowWork, batch_tokens: int, go_on: Callable[[], bool]) -> None:
+    """Run all texts, in runs such as callers' texts have, while `go_on`, which is asked before each run.
+
+    With its padding, a run of several texts keeps within `batch_tokens`. Raises ModelOutputError.
+    """
+    begun, turns = time.monotonic(), _Turns(go_on)
     encoded: list[EncodedText] = []
     placed: list[Placed] = []
     for first in range(0, len(work.texts), _AT_A_TIME):
-        if not go_on():
+        if not turns.pass_by():
             return
-        started = time.monotonic()
         some = work.release.encode(work.texts[first : first + _AT_A_TIME])
-        rows = [row for one in some for row in one.rows]
-        output = work.release.predict(rows)
+        found = _run(work.release, [row for one in some for row in one.rows], batch_tokens, turns)
+        if found is None:
+            return
         encoded += some
-        placed += settle_all(work.release, some, [Placed(output, row) for row in range(len(rows))])
-        seconds += time.monotonic() - started
-    work.done(encoded, placed, seconds)
+        placed += settle_all(work.release, some, found)
+    work.done(encoded, placed, time.monotonic() - begun - turns.seconds)
+
+
+def _run(release: LoadedRelease, rows: Sequence[list[int]], batch_tokens: int, turns: _Turns) -> list[Placed] | None:
+    """Where each row's answer lies; None when the shadow is not to go on."""
+    found: dict[int, Placed] = {}
+    left = list(range(len(rows)))
+    while left:
+        if not turns.pass_by():
+            return None
+        # A question has any number of rows.
+        lengths = [len(rows[place]) for place in left[:_AT_A_TIME]]
+        run = [left[position] for position in form_run(lengths, batch_tokens, 1, release.cost)]
+        output = release.predict([rows[place] for place in run])
+        found.update({place: Placed(output, row) for row, place in enumerate(run)})
+        left = [place for place in left if place not in found]
+    return [found[place] for place in range(len(rows))]

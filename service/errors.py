@@ -207,11 +207,23 @@ class PredictionUnknownError(PerennialError):
 
 
 class QueueFullError(PerennialError):
-    """More work waits than the bound allows."""
+    """More work would wait than the bound allows; `unit` is that of the bound."""
 
-    def __init__(self, task: str, bound: int, retry_after: int) -> None:
+    def __init__(self, whose: str, bound: int, unit: str, retry_after: int) -> None:
         super().__init__(
-            f"Task {task}: {bound} tokens may wait and the queue is full. Try again in {retry_after} s, or add workers."
+            f"{whose}: {bound} {unit} may wait, and there is no room for this request beside those that do. "
+            f"Try again in {retry_after} s, or add workers."
+        )
+        self.retry_after = retry_after
+
+
+class WaitTooLongError(PerennialError):
+    """A request whose time would be over before its turn came. `wait` and `allowed`, what is left of it, are in s."""
+
+    def __init__(self, task: str, wait: float, allowed: float, retry_after: int) -> None:
+        super().__init__(
+            f"Task {task}: about {wait:.3f} s of work wait, more than the {allowed:.3f} s that this request allows. "
+            f"Try again in {retry_after} s, allow more (X-Request-Timeout-Ms; `timeout` under /v2), or add workers."
         )
         self.retry_after = retry_after
 

@@ -205,7 +205,7 @@ class Serving:
     ) -> list[EncodedText]:
         # As with the queue, a request larger than the bound is served when nothing else waits.
         if self._encoding and self._encoding + characters > _ENCODING_CHARS:
-            raise QueueFullError(release.task, self.settings.queue_tokens, 1)
+            raise QueueFullError("All tasks together", _ENCODING_CHARS, "characters of long requests", 1)
         self._encoding += characters
         try:
             return await asyncio.get_running_loop().run_in_executor(

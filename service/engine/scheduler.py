@@ -24,7 +24,7 @@ from service.engine.loop_inbox import LoopInbox
 from service.engine.model import LoadedRelease
 from service.engine.session_run import outcomes_of
 from service.engine.shadow_work import ShadowQueue, ShadowWork, score
-from service.errors import DeadlineError, HungUpError, QueueFullError, StoppingError
+from service.errors import DeadlineError, HungUpError, QueueFullError, StoppingError, WaitTooLongError
 from service.metrics import ServiceMetrics
 
 logger = logging.getLogger(__name__)
@@ -64,9 +64,7 @@ class Scheduler:
 
     def check_room(self, task: str) -> None:
         """Raises QueueFullError where hardly any text would be taken; to ask costs less than to make one ready."""
-        waiting = self._backlog.tokens[task]
-        if waiting and waiting + _FEW_TOKENS > self._queue_tokens:
-            raise self._full(task)
+        self._admit(task, _FEW_TOKENS, math.inf)
 
     async def predict(
         self,
@@ -78,8 +76,8 @@ class Scheduler:
     ) -> Ticket:
         """The request's ticket with every row of every text placed, in their order.
 
-        `deadline` is monotonic; `hung_up` returns when the caller is gone. Raises QueueFullError, DeadlineError,
-        HungUpError, ModelOutputError or StoppingError.
+        `deadline` is monotonic; `hung_up` returns when the caller is gone. Raises QueueFullError, WaitTooLongError,
+        DeadlineError, HungUpError, ModelOutputError or StoppingError.
         """
         loop = self._loop or self._start()
         rows = [row for text in texts for row in text.rows]
@@ -138,18 +136,19 @@ class Scheduler:
         return self._loop
 
     def _admit(self, task: str, tokens: int, patience: float) -> None:
-        """Holds the lock. Refusing early is kinder than answering late: what cannot be in time is told so at once."""
+        """Refusing early is kinder than answering late: what cannot be in time is told so at once."""
         if self._stopping:
             raise StoppingError
         waiting = self._backlog.tokens[task]
-        seconds = self._backlog.ahead(task) / self._rate
         # A request larger than the whole bound is still served when nothing else waits.
-        if waiting and (waiting + tokens > self._queue_tokens or seconds > patience):
-            raise self._full(task)
-
-    def _full(self, task: str) -> QueueFullError:
+        if not waiting:
+            return
         seconds = self._backlog.ahead(task) / self._rate
-        return QueueFullError(task, self._queue_tokens, max(1, min(_MAX_RETRY_AFTER, math.ceil(seconds))))
+        retry_after = max(1, min(_MAX_RETRY_AFTER, math.ceil(seconds)))
+        if waiting + tokens > self._queue_tokens:
+            raise QueueFullError(f"Task {task}", self._queue_tokens, "tokens", retry_after)
+        if seconds > patience:
+            raise WaitTooLongError(task, seconds, max(0.0, patience), retry_after)
 
     def _wake(self) -> None:
         self._waking = False

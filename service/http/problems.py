@@ -36,6 +36,7 @@ from service.errors import (
     TaskUnknownError,
     UnauthorizedError,
     VersionNotServedError,
+    WaitTooLongError,
 )
 
 CONTENT_TYPE = b"application/problem+json"
@@ -62,6 +63,7 @@ TABLE: dict[type[Exception], tuple[int, str, str]] = {
     TaskNotServedError: (503, "task-not-served", "No release of this task is loaded"),
     NotReadyError: (503, "not-ready", "The service is not ready"),
     QueueFullError: (503, "queue-full", "Too much work waits"),
+    WaitTooLongError: (503, "queue-full", "Too much work waits"),
     ConnectionsFullError: (503, "connections-full", "Too many connections are open"),
     BodiesFullError: (503, "bodies-full", "Too many long bodies are coming"),
     DeadlineError: (504, "deadline-exceeded", "The answer was not ready in time"),
@@ -133,7 +135,7 @@ def problem_of(error: Exception, instance: str) -> Problem:
         # RFC 6750, section 3: no error code for a request without any key.
         problem = b', error="invalid_token"' if error.given else b""
         headers.append((b"www-authenticate", b'Bearer realm="perennial"' + problem))
-    elif isinstance(error, QueueFullError | RateLimitedError):
+    elif isinstance(error, QueueFullError | RateLimitedError | WaitTooLongError):
         headers.append((b"retry-after", str(error.retry_after).encode()))
     elif status == _BUSY:
         headers.append((b"retry-after", _SOON))

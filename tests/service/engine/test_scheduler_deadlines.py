@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -12,7 +13,8 @@ import pytest
 
 from service.engine.model import LoadedRelease
 from service.engine.scheduler import Scheduler
-from service.errors import DeadlineError, HungUpError, QueueFullError
+from service.errors import DeadlineError, HungUpError, QueueFullError, WaitTooLongError
+from service.http.problems import problem_of
 
 
 def test_a_caller_that_leaves_frees_its_place(
@@ -110,12 +112,23 @@ def test_what_cannot_be_in_time_is_refused_before_it_waits(
         running = scheduler()
         begun = asyncio.create_task(running.predict(release, encoded))
         await runs.wait(1)
-        waiting = asyncio.create_task(running.predict(release, encoded))
+        # 6000 tokens, at the 10,000 a second that are taken for granted.
+        waiting = asyncio.create_task(running.predict(release, encoded * 1500))
         await asyncio.sleep(0)
-        with pytest.raises(QueueFullError):
-            await running.predict(release, encoded, deadline=time.monotonic())
+        with pytest.raises(WaitTooLongError) as caught:
+            await running.predict(release, encoded, deadline=time.monotonic() + 0.25)
+        problem = problem_of(caught.value, "/")
+        assert (problem.status, dict(problem.headers)) == (503, {b"retry-after": b"1"})
+        told = re.search(r"Task support: about 0.600 s of work wait, more than the 0.(\d+) s", str(caught.value))
+        assert told is not None, caught.value
+        assert 200 < int(told[1]) <= 250
+        with pytest.raises(WaitTooLongError, match=r"0\.000 s that this request allows"):
+            await running.predict(release, encoded, deadline=time.monotonic() - 1)
+        running.check_room("support")
+        in_time = asyncio.create_task(running.predict(release, encoded, deadline=time.monotonic() + 60))
+        await asyncio.sleep(0)
         runs.go_on.set()
-        await asyncio.gather(begun, waiting)
+        await asyncio.gather(begun, waiting, in_time)
         await running.stop()
 
     with held(release) as runs:
@@ -139,8 +152,10 @@ def test_callers_that_hung_up_are_noticed_and_leave_their_places_to_others(
         await runs.wait(1)
         away = [asyncio.create_task(running.predict(release, [gone], hung_up=hung_up)) for _ in range(2)]
         await asyncio.sleep(0)
-        with pytest.raises(QueueFullError):
+        with pytest.raises(QueueFullError, match="Task support: 8 tokens may wait, and there is no room"):
             await running.predict(release, [later])
+        with pytest.raises(QueueFullError):
+            running.check_room("support")
         found = await asyncio.gather(*away, return_exceptions=True)
         assert [type(one) for one in found] == [HungUpError, HungUpError]
         admitted = asyncio.create_task(running.predict(release, [later]))

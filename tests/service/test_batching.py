@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from itertools import combinations, pairwise
 
 import pytest
@@ -67,16 +68,20 @@ def test_a_lane_leaves_others_that_have_nothing_to_do_their_share(waiting: int, 
 
 
 @given(WAITING, BUDGETS, LANES, COSTS)
-def test_run_after_run_takes_all_and_passes_nobody_over_for_long(
+def test_run_after_run_takes_all_and_passes_nobody_over_for_more_than_a_quarter_of_what_waits(
     lengths: list[int], budget: int, lanes: int, cost: RunCost
 ) -> None:
-    left = list(range(len(lengths)))
-    for turn in range(len(lengths)):
+    left = lengths
+    for _ in lengths:
         if not left:
             break
-        assert turn <= left[0], "who came k-th is run by the k-th run at the latest"
-        run = form_run([lengths[text] for text in left], budget, lanes, cost)
-        left = [text for place, text in enumerate(left) if place not in run]
+        run = form_run(left, budget, lanes, cost)
+        most = max(math.ceil(sum(left) / 4), round(WORTHWHILE * cost.overhead), LEAST_TOKENS)
+        for place in range(max(run)):
+            later = sum(left[other] for other in run if other > place)
+            if place not in run:
+                assert sum(left[: place + 1]) + later <= most, "what goes before a text, and what came before it"
+        left = [length for place, length in enumerate(left) if place not in run]
     assert not left
 
 

@@ -51,16 +51,18 @@ _RANGES: dict[str, tuple[float, float]] = {
     "queue_tokens": (1, 1_000_000_000),
     "deadline_seconds": (0.001, 3600),
     "cache_entries": (0, 100_000_000),
-    "log_queue_bytes": (1024, 2**40),
+    "log_queue_bytes": (2**20, 2**40),
     "max_body_bytes": (1024, 2**31),
     "drain_seconds": (0, 3600),
-    "heartbeat_seconds": (0, 3600),
+    "heartbeat_seconds": (1, 3600),
     "rate_limit": (0, 1e9),
     "rate_burst": (0, 1e9),
     "metrics_port": (0, 65535),
     "head_seconds": (0.1, 3600),
     "keep_alive_seconds": (0.1, 3600),
 }
+# These may be 0, too, which is their being off.
+_OR_OFF = ("heartbeat_seconds",)
 
 
 @dataclass(frozen=True)
@@ -200,6 +202,9 @@ def _number(found: Mapping[str, object], name: str, default: float) -> float:
         value = float(str(raw))
     except ValueError:
         value = math.nan
-    if not low <= value <= high:
-        raise SettingsError(VARIABLES[name], raw, f"a number from {low:g} to {high:g}")
+    may_be_off = name in _OR_OFF
+    if not (low <= value <= high or (may_be_off and value == 0)):
+        # All digits: a rounded bound would be another.
+        expected = f"a number from {low:.15g} to {high:.15g}"
+        raise SettingsError(VARIABLES[name], raw, f"0 (off) or {expected}" if may_be_off else expected)
     return value

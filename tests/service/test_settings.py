@@ -42,6 +42,27 @@ def test_an_unusable_value_is_named_with_what_is_expected(value: str) -> None:
         ServiceSettings.from_environment({"PERENNIAL_LISTEN_PORT": value})
 
 
+@pytest.mark.parametrize("value", ["0", "1", "3600"])
+def test_a_heartbeat_is_off_or_a_second_or_more(value: str) -> None:
+    assert ServiceSettings.from_environment({"PERENNIAL_HEARTBEAT_SECONDS": value}).heartbeat_seconds == float(value)
+
+
+@pytest.mark.parametrize("value", ["0.02", "0.999", "-1", "3601", "nan"])
+def test_a_heartbeat_that_no_worker_can_keep_is_refused(value: str) -> None:
+    with pytest.raises(
+        SettingsError, match=r"PERENNIAL_HEARTBEAT_SECONDS.*expected 0 \(off\) or a number from 1 to 3600"
+    ):
+        ServiceSettings.from_environment({"PERENNIAL_HEARTBEAT_SECONDS": value})
+
+
+def test_the_log_may_hold_a_mebibyte_at_least() -> None:
+    variable = "PERENNIAL_LOG_QUEUE_BYTES"
+    assert ServiceSettings.from_environment({variable: "1048576"}).log_queue_bytes == 2**20
+    for value in ("1048575", "1024", "0"):
+        with pytest.raises(SettingsError, match=f"{variable}.*a number from 1048576 to 1099511627776"):
+            ServiceSettings.from_environment({variable: value})
+
+
 def test_no_setting_is_named_like_a_variable_that_kubernetes_makes_for_a_service() -> None:
     for service in ("PERENNIAL", "PERENNIAL_SERVICE", "PERENNIAL_SERVE"):
         made = {f"{service}_SERVICE_HOST", f"{service}_SERVICE_PORT", f"{service}_PORT"}

@@ -11,6 +11,7 @@ from service.errors import (
     BodyTooLargeError,
     BodyTooSlowError,
     DeadlineError,
+    FeedbackLateError,
     HeaderInvalidError,
     KindUnsupportedError,
     MediaTypeError,
@@ -28,6 +29,7 @@ from service.errors import (
     UnauthorizedError,
     VersionNotServedError,
     Violation,
+    WaitTooLongError,
 )
 from service.http.asgi import BODY_SECONDS
 from service.http.json_schema import Schema, ref
@@ -155,7 +157,8 @@ def _met(task: str) -> dict[int, list[_Met]]:
                 TaskNotServedError(task, "its release is being loaded. Try again in a moment."),
                 predict,
             ),
-            _Met("queue full", QueueFullError(task, ServiceSettings.queue_tokens, 2), predict),
+            _Met("queue full", QueueFullError(f"Task {task}", ServiceSettings.queue_tokens, "tokens", 2), predict),
+            _Met("wait too long", WaitTooLongError(task, 1.25, 0.2, 2), predict),
             _Met("stopping", StoppingError(), predict),
             _Met(
                 "not ready",
@@ -164,5 +167,8 @@ def _met(task: str) -> dict[int, list[_Met]]:
                 ("Problem", "Error"),
             ),
         ],
-        504: [_Met("deadline exceeded", DeadlineError(), predict)],
+        504: [
+            _Met("deadline exceeded", DeadlineError(), predict),
+            _Met("feedback that may be recorded", FeedbackLateError(), feedback, ("Problem",)),
+        ],
     }

@@ -12,7 +12,8 @@ from typing import Any
 
 import httptools
 
-from service.errors import (
+from service.http.asgi import AsgiApp
+from service.http.connection_errors import (
     BodiesFullError,
     ConnectionsFullError,
     HalfClosedError,
@@ -20,7 +21,6 @@ from service.errors import (
     HeadTooSlowError,
     NotHttpError,
 )
-from service.http.asgi import AsgiApp
 from service.http.exchange import HIGH_WATER, DefaultHead, Exchange
 from service.http.parting import Parting
 from service.http.problems import Problem, problem_of

@@ -8,23 +8,17 @@ import orjson
 
 from contracts.errors import LogWriteError, PerennialError
 from service.errors import (
-    BodiesFullError,
     BodyMalformedError,
     BodyTooLargeError,
     BodyTooSlowError,
-    ConnectionsFullError,
     DeadlineError,
     FeedbackLateError,
-    HalfClosedError,
     HeaderInvalidError,
-    HeadTooLargeError,
-    HeadTooSlowError,
     HostInvalidError,
     KindUnsupportedError,
     MediaTypeError,
     MethodNotAllowedError,
     MetricsElsewhereError,
-    NotHttpError,
     NotReadyError,
     PredictionUnknownError,
     QueueFullError,
@@ -37,6 +31,14 @@ from service.errors import (
     UnauthorizedError,
     VersionNotServedError,
     WaitTooLongError,
+)
+from service.http.connection_errors import (
+    BodiesFullError,
+    ConnectionsFullError,
+    HalfClosedError,
+    HeadTooLargeError,
+    HeadTooSlowError,
+    NotHttpError,
 )
 
 CONTENT_TYPE = b"application/problem+json"

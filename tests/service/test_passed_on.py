@@ -87,7 +87,12 @@ def answers_to(home: Home, *errors: Exception) -> list[httpx.Response]:
 
 def test_what_is_refused_is_told_in_its_own_words(home: Home, release_served: Callable[..., Manifest]) -> None:
     release_served(home)
-    refusals = [QueueFullError("support", 100, 7), StoppingError(), DeadlineError(), RateLimitedError("shop", 2, 9)]
+    refusals = [
+        QueueFullError("Task support", 100, "tokens", 7),
+        StoppingError(),
+        DeadlineError(),
+        RateLimitedError("shop", 2, 9),
+    ]
     answers = answers_to(home, *refusals)
     assert [answer.json() for answer in answers] == [{"error": str(error)} for error in refusals]
     assert [answer.status_code for answer in answers] == [503, 503, 504, 429]
@@ -151,7 +156,7 @@ def test_callers_that_hang_up_leave_their_places_to_others(
     server.wait_for(lambda: waiting(server) > 2 * 4 * 225, "all three wait")
     refused = post(server.url, texts)
     assert refused.status_code == 503
-    assert "the queue is full" in refused.json()["error"]
+    assert "there is no room for this request" in refused.json()["error"]
     assert int(refused.headers["retry-after"]) >= 1
     for connection in connections:
         connection.close()

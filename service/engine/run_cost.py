@@ -19,6 +19,8 @@ _MOST_SQUARE = 0.02  # of MiniLM it is 0.003
 _MANY = 8
 _SHORT = 3  # tokens: no text has fewer that has a word
 _TIMES = 5
+# Where runs take longer, what else the machine does matters less, and whoever starts the service waits.
+_ENOUGH_SECONDS = 2.0
 # Where a text is alone the other cores have nothing to do; but to share it among them costs half as much again, and one
 # of them may be busy with the callers. That is worth it where it is a fifth faster.
 _LENGTHS = (16, 32, 64, 128, 256)
@@ -64,11 +66,13 @@ def run_cost(tokens: int, alone: float, among_many: float) -> RunCost:
 def measure(run: Callable[[Sequence[int]], float], tokens: int, most: int) -> RunCost:
     """`run` runs texts of so many tokens each and returns seconds; of each kind of run, the fastest counts.
 
-    One of `tokens` tokens, alone, among its like, and beside short ones, and one of `most` tokens, five times each. The
-    machine may have other work just now: runs take turns.
+    One of `tokens` tokens, alone, among its like, and beside short ones, and one of `most` tokens, five times each, or
+    until two seconds are over. The machine may have other work just now: runs take turns.
     """
     like, unlike = [tokens] * _MANY, [tokens] + [_SHORT] * (_MANY - 1)
-    timed = [(run([tokens]), run(like), run(unlike), run([most])) for _ in range(_TIMES)]
+    timed: list[tuple[float, float, float, float]] = []
+    while len(timed) < _TIMES and sum(map(sum, timed)) < _ENOUGH_SECONDS:
+        timed.append((run([tokens]), run(like), run(unlike), run([most])))
     alone, many, uneven, long = (min(times) for times in zip(*timed, strict=True))
     found = run_cost(tokens, alone, many)
     slope = (many - alone) / (sum(like) - tokens)  # seconds a token, which those of `found` are not where it was cut
@@ -89,7 +93,9 @@ def measure_wide(cost: RunCost, run: Callable[[int, bool], float], most: int) ->
     `most` are the tokens of the longest text.
     """
     for tokens in (*(length for length in _LENGTHS if length < most), most):
-        timed = [(run(tokens, True), run(tokens, False)) for _ in range(_WIDE_TIMES)]
+        timed: list[tuple[float, float]] = []
+        while len(timed) < _WIDE_TIMES and sum(map(sum, timed)) < _ENOUGH_SECONDS / len(_LENGTHS):
+            timed.append((run(tokens, True), run(tokens, False)))
         if min(wide for wide, _ in timed) < _FASTER * min(narrow for _, narrow in timed):
             return replace(cost, wide_from=tokens)
     return cost

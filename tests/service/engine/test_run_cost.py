@@ -81,3 +81,18 @@ def test_all_cores_are_for_texts_that_they_answer_a_fifth_sooner() -> None:
     assert measure_wide(RunCost(0.001), run, 256).wide_from == 128
     assert measure_wide(RunCost(0.001), run, 110).wide_from == 110
     assert measure_wide(RunCost(0.001), run, 64).wide_from == math.inf
+
+
+def test_a_slow_network_is_not_timed_for_long() -> None:
+    taken: list[float] = []
+
+    def run(lengths: Sequence[int]) -> float:
+        taken.append(0.004 * sum(lengths))
+        return taken[-1]
+
+    cost = measure(run, 16, 256)
+    assert cost.token_seconds == pytest.approx(0.004, rel=0.5)
+    assert len(taken) == 2 * 4, "two rounds"
+    taken.clear()
+    measure_wide(cost, lambda tokens, _wide: run([tokens]), 256)
+    assert taken.count(0.004 * 256) == 2, "the longest once, on all cores and on one"

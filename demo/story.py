@@ -27,8 +27,9 @@ from demo.messages import english, hinglish, write_csv
 from demo.programs import Perennial, StepFailedError, free_ports
 
 TASK = "support"
-TASK_FILE = Path(__file__).resolve().parent.parent / "tasks" / "support.toml"
-HOME_FOLDER = Path("demo-home")
+_CHECKOUT = Path(__file__).resolve().parent.parent
+TASK_FILE = _CHECKOUT / "tasks" / "support.toml"
+HOME_FOLDER = _CHECKOUT / "demo-home"  # where the task file looks for its data
 MARKER = ".made-by-perennial-demo"
 
 TRAINING_ROWS = 3400
@@ -66,12 +67,11 @@ class Timeline:
 def main(argv: Sequence[str] | None = None) -> int:
     """Tell the story; 0 when every step of it happened."""
     parser = argparse.ArgumentParser(prog="python -m demo.story", description="The whole loop on sample data.")
-    parser.add_argument("--home", type=Path, default=HOME_FOLDER, help="folder for the demo (made anew)")
-    options = parser.parse_args(argv)
+    parser.parse_args(argv)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     timeline = Timeline(console)
     try:
-        home = _fresh_home(options.home)
+        home = _fresh_home(HOME_FOLDER)
         tell(home, timeline)
     except PerennialError as error:
         console.print(Text.assemble(("The story broke off: ", "bold red"), str(error)))
@@ -222,7 +222,7 @@ def _fresh_home(folder: Path) -> Home:
     root = folder.resolve()
     if root.exists():
         if any(root.iterdir()) and not (root / MARKER).is_file():
-            raise StepFailedError(f"{root} holds files that are not the demo's. Name another folder: --home DIR.")
+            raise StepFailedError(f"{root} holds files that are not the demo's. Move them away.")
         shutil.rmtree(root)
     root.mkdir(parents=True)
     (root / MARKER).touch()

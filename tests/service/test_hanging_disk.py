@@ -69,7 +69,7 @@ def test_feedback_is_told_at_its_deadline_and_a_stop_is_a_clean_end(
     body = {"items": [{"id": identifier, "label": "other"}]}
     url = f"{server.url}/v1/models/support:feedback"
     for _ in range(2):
-        late = server.client.post(url, json=body, headers={"x-request-timeout-ms": "300"})
+        late = server.client.post(url, json=body, headers={"x-request-timeout-ms": "1000"})
         assert "may have been recorded" in assert_problem(late, 504, "deadline-exceeded")["detail"]
     malformed = server.client.post(url, json=body, headers={"x-request-timeout-ms": "soon"})
     assert_problem(malformed, 400, "invalid-header")

@@ -23,6 +23,7 @@ from contracts.reference import Reference, load_reference
 from contracts.release import MODEL_FILE, REFERENCE_FILE, TOKENIZER_FILE, Manifest
 from contracts.release_store import verify_release
 from service.engine.background import in_background
+from service.engine.denormals import with_denormals_as_zero
 from service.engine.encoding import EncodedText, TextEncoder, segments_of
 from service.engine.heads import Floats, head_of
 from service.engine.run_cost import RunCost, measure, measure_wide
@@ -159,7 +160,7 @@ class LoadedRelease:
             inputs["token_type_ids"] = segments_of(rows, width)
         try:
             session = self._wide_session if all_cores else self._session
-            *given, embeddings = session.run(self._outputs, inputs)
+            *given, embeddings = with_denormals_as_zero(partial(session.run, self._outputs, inputs))
         except Exception as error:
             # onnxruntime has an exception class of its own for each status, with no common root.
             raise ModelOutputError(
@@ -287,6 +288,7 @@ def _session(path: Path, threads: int) -> Any:
     options.graph_optimization_level = _runtime.GraphOptimizationLevel.ORT_ENABLE_ALL
     # A thread that spins while it waits for work takes the core that answers HTTP.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.set_denormal_as_zero", "1")  # for the threads of its own
     options.log_severity_level = 3
     return _runtime.InferenceSession(
         str(path), options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOW_FUSIONS

@@ -18,13 +18,14 @@ from benchmarks.serving.corpus import TASK, Corpus, make_corpus, publish_again, 
 from benchmarks.serving.environments import ENVIRONMENTS, PeerUnavailableError, installed
 from benchmarks.serving.overload import OpenLoad, Swap, capacity, open_load, swap, swap_ratio
 from benchmarks.serving.peers import PEERS
-from benchmarks.serving.rounds import LOADS, Measured, Round, measure, medians, ratios, run_round
+from benchmarks.serving.rounds import LOADS, Beside, Measured, Round, measure, medians, ratios, run_round
 from benchmarks.serving.subject import Subject, peer_subject, perennial, running
 from contracts.errors import PerennialError
 from contracts.home import Home
 from contracts.rollout import promote
 
-_SHARES = (0.5, 0.8, 1.2)
+_SHARES = (0.5, 0.8)
+_PAST = 1.2
 OURS = "perennial"
 
 
@@ -70,7 +71,7 @@ def _run(home: Home, folder: Path, options: argparse.Namespace) -> None:
     loads, swaps = _overload(corpus, folder, options)
     figures = _figures(rounds, loads, swaps) | {"overhead_cpu_ms": median(no_op)}
     found = medians(rounds)
-    _table(found, [one.ceiling.texts_per_second for one in rounds])
+    _table(found, [one.ceiling.texts_per_second for one in _beside(rounds)])
     _open_table(loads, swaps)
     path = write_result(
         "serving",
@@ -83,8 +84,10 @@ def _run(home: Home, folder: Path, options: argparse.Namespace) -> None:
             "medians": {
                 server: {load: _rounded(asdict(one)) for load, one in by.items()} for server, by in found.items()
             },
-            "alone": [{load: _rounded(asdict(by)) for load, by in one.alone.items()} for one in rounds],
-            "ceiling": [_rounded(asdict(one.ceiling)) for one in rounds],
+            "ceiling_ways": [one.ways for one in rounds],
+            "beside_ceiling": [
+                {name: _rounded(one) for name, one in asdict(beside).items()} for beside in _beside(rounds)
+            ],
             "each_round": [
                 {
                     server: {load: round(one.per_second, 1) for load, one in by.items()}
@@ -135,22 +138,27 @@ def _overload(corpus: Corpus, folder: Path, options: argparse.Namespace) -> tupl
     swaps: list[Swap] = []
     other = publish_again(corpus)
     with running(perennial(corpus.home), folder / "perennial.log") as found:
-        for number in range(options.rounds):
-            # Each time anew: machines that are shared change from minute to minute.
+        for _ in range(options.rounds):
+            # Each time anew, and right before and after what is past capacity: machines that are shared change.
             full = capacity(found, corpus.short, options.seconds)
             loads += [open_load(found, corpus.short, share, full, 2 * options.seconds) for share in _SHARES]
-            # The last share is past capacity: what the machine could do then is between what it can before and after.
+            before = capacity(found, corpus.short, options.seconds)
+            loads.append(open_load(found, corpus.short, _PAST, before, 2 * options.seconds))
             after = capacity(found, corpus.short, options.seconds)
-            loads.append(OpenLoad(1.0, full, (full + after) / 2, 0, 0, 0.0, 0.0))
-            swaps.append(swap(found, corpus, corpus.manifest.version if number % 2 else other, full))
+            loads.append(OpenLoad(1.0, before, (before + after) / 2, 0, 0, 0.0, 0.0))
+            for version in (other, corpus.manifest.version):
+                full = capacity(found, corpus.short, options.seconds)
+                swaps.append(swap(found, corpus, version, full))
     return loads, swaps
 
 
 def _figures(rounds: Sequence[Round], loads: Sequence[OpenLoad], swaps: Sequence[Swap]) -> dict[str, float]:
+    beside = _beside(rounds)
     figures = {
-        "ceiling_ratio_c64": median(one.alone["c64"].per_second / one.ceiling.texts_per_second for one in rounds),
-        "latency_ratio_c1": median(one.alone["c1"].p50_ms / one.ceiling.one_text_ms for one in rounds),
-        "goodput_120_ratio": median(map(truediv, _answered(loads, 1.2), _answered(loads, 1.0))),
+        "ceiling_ratio_c64": median(one.c64.per_second / one.ceiling.texts_per_second for one in beside),
+        "ceiling_cpu_ratio_c64": median(one.ceiling.cpu_ms / one.c64.cpu_ms for one in beside),
+        "latency_ratio_c1": median(one.c1.p50_ms / one.ceiling.one_text_ms for one in beside),
+        "goodput_120_ratio": median(map(truediv, _answered(loads, _PAST), _answered(loads, 1.0))),
         "swap_p99_ratio": swap_ratio(swaps),
         "swap_failed": float(sum(one.failed for one in swaps)),
     }
@@ -165,6 +173,10 @@ def _figures(rounds: Sequence[Round], loads: Sequence[OpenLoad], swaps: Sequence
     if "bentoml" in rounds[0].loads:
         figures["vs_bentoml_c64"] = speed["c64"]["bentoml"]
     return figures
+
+
+def _beside(rounds: Sequence[Round]) -> list[Beside]:
+    return [beside for one in rounds for beside in one.beside]
 
 
 def _answered(loads: Sequence[OpenLoad], share: float) -> list[float]:
@@ -185,7 +197,7 @@ def _table(found: dict[str, dict[str, Measured]], ceilings: Sequence[float]) -> 
 
 def _open_table(loads: Sequence[OpenLoad], swaps: Sequence[Swap]) -> None:
     print(f"\n{'share':>6}{'asked/s':>10}{'answered/s':>12}{'refused':>9}{'failed':>8}{'p50 ms':>8}{'p99 ms':>8}")
-    for share in _SHARES:
+    for share in (*_SHARES, _PAST):
         each = [one for one in loads if one.share == share]
         print(
             f"{share:>6.0%}{median(one.asked_per_second for one in each):>10.0f}"

@@ -1,8 +1,9 @@
 """The ceiling: onnxruntime in one process, without a server, over the same texts.
 
-`python -m benchmarks.serving.ceiling RELEASE` reads texts as a JSON list from standard input, and writes texts a second
-in length-sorted batches on all cores, and the median time of one text (tokenized and run), as JSON. Of the ways to use
-the cores (one run on all of them, or one run on each), of batch sizes, and of spinning or not, the best counts.
+`python -m benchmarks.serving.ceiling RELEASE` reads texts as a JSON list from the first line of standard input, and
+tries all ways to run them: one run on all cores or one run on each, batch sizes, spinning or not. It writes which way
+was best for many texts and which for a text alone, and then, for each further line, what those ways find now: a
+`CeilingTurn`, as JSON. So a server can take turns with it, and whichever way was lucky once is measured again.
 """
 
 from __future__ import annotations
@@ -27,43 +28,85 @@ from contracts.release import MANIFEST_FILE, MODEL_FILE, TOKENIZER_FILE
 
 _runtime: Any = onnxruntime  # its type information does not say what the package exports
 _BATCHES = (4, 16, 64)
+# The best way is looked for with every third text.
+_TRIED = 3
 _ALONE = 300
 
 Feed = dict[str, npt.NDArray[np.int64]]
 
 
 @dataclass(frozen=True)
-class Ceiling:
-    """What the model can do on this machine."""
+class CeilingTurn:
+    """What the model can do on this machine, now."""
 
-    texts_per_second: float
+    texts_per_second: float  # in length-sorted batches
+    cpu_ms: float  # a text of these
     one_text_ms: float  # tokenize and run, median
-    cpu_ms: float  # a text, at texts_per_second
-    way: str  # that was best for many
-    one_text_way: str
 
 
-def measure(release: Path, texts: Sequence[str]) -> Ceiling:
-    """All ways of using the cores, one after the other."""
-    manifest = json.loads((release / MANIFEST_FILE).read_text(encoding="utf-8"))
-    tokenizer = Tokenizer.from_file(str(release / TOKENIZER_FILE))
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(manifest["max_tokens"])
-    types = bool(manifest["token_type_ids"])
-    rows = sorted((encoding.ids for encoding in tokenizer.encode_batch(list(texts))), key=len)
-    cores = len(os.sched_getaffinity(0))
-    many: list[tuple[float, float, str]] = []
-    one: list[tuple[float, str]] = []
-    for threads, runs, spinning in ((1, cores, False), (cores, 1, False), (cores, 1, True)):
-        session = _session(release / MODEL_FILE, threads, spinning=spinning)
-        way = f"{runs} runs of {threads} threads{', spinning' if spinning else ''}"
-        for size in _BATCHES:
-            feeds = [_feed(rows[first : first + size], types) for first in range(0, len(rows), size)]
-            many.append((*_many(session, feeds, len(rows), runs), f"{way}, batches of {size}"))
-        one.append((_one(session, tokenizer, texts[:_ALONE], types), way))
-    rate, cpu, way = max(many)
-    milliseconds, one_way = min(one)
-    return Ceiling(rate, milliseconds, cpu, way, one_way)
+@dataclass(frozen=True)
+class _Way:
+    """One of the ways to use the cores."""
+
+    threads: int
+    runs: int
+    spinning: bool
+
+    def __str__(self) -> str:
+        return f"{self.runs} runs of {self.threads} threads{', spinning' if self.spinning else ''}"
+
+
+class Ceiling:
+    """A release's network, and texts to run."""
+
+    def __init__(self, release: Path, texts: Sequence[str]) -> None:
+        manifest = json.loads((release / MANIFEST_FILE).read_text(encoding="utf-8"))
+        self._tokenizer = Tokenizer.from_file(str(release / TOKENIZER_FILE))
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(manifest["max_tokens"])
+        self._types = bool(manifest["token_type_ids"])
+        self._rows = sorted((encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))), key=len)
+        self._texts = texts[:_ALONE]
+        cores = len(os.sched_getaffinity(0))
+        ways = (_Way(1, cores, False), _Way(cores, 1, False), _Way(cores, 1, True))
+        self._sessions = {
+            way: _session(release / MODEL_FILE, way.threads, spinning=way.spinning) for way in dict.fromkeys(ways)
+        }
+        tried = self._rows[::_TRIED]
+        self._many_way, self._size = max(
+            ((way, size) for way in self._sessions for size in _BATCHES),
+            key=lambda one: self._many(one[0], one[1], tried)[0],
+        )
+        self._one_way = min(self._sessions, key=self._one)
+
+    def ways(self) -> dict[str, str]:
+        """Those that were best."""
+        return {"many": f"{self._many_way}, batches of {self._size}", "one": str(self._one_way)}
+
+    def turn(self) -> CeilingTurn:
+        """Measured now."""
+        rate, cpu = self._many(self._many_way, self._size, self._rows)
+        return CeilingTurn(rate, cpu, self._one(self._one_way))
+
+    def _many(self, way: _Way, size: int, rows: Sequence[list[int]]) -> tuple[float, float]:
+        """Texts a second, and milliseconds of CPU a text."""
+        session = self._sessions[way]
+        feeds = [_feed(rows[first : first + size], self._types) for first in range(0, len(rows), size)]
+        with ThreadPoolExecutor(way.runs) as pool:
+            list(pool.map(lambda feed: session.run(["logits"], feed), feeds[: 4 * way.runs]))
+            started, cpu = time.perf_counter(), time.process_time()
+            list(pool.map(lambda feed: session.run(["logits"], feed), feeds))
+            seconds = time.perf_counter() - started
+        return len(rows) / seconds, 1000 * (time.process_time() - cpu) / len(rows)
+
+    def _one(self, way: _Way) -> float:
+        """Median milliseconds of one text, one after the other."""
+        taken: list[float] = []
+        for text in self._texts:
+            started = time.perf_counter()
+            self._sessions[way].run(["logits"], _feed([self._tokenizer.encode(text).ids], self._types))
+            taken.append(1000 * (time.perf_counter() - started))
+        return float(np.median(taken[len(taken) // 10 :]))
 
 
 def _session(model: Path, threads: int, *, spinning: bool) -> Any:
@@ -71,6 +114,8 @@ def _session(model: Path, threads: int, *, spinning: bool) -> Any:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
+    # For all threads, since the first session is made before any other thread.
+    options.add_session_config_entry("session.set_denormal_as_zero", "1")
     return _runtime.InferenceSession(
         str(model), options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOW_FUSIONS
     )
@@ -83,25 +128,13 @@ def _feed(rows: Sequence[list[int]], types: bool) -> Feed:
     return {"input_ids": ids, "attention_mask": mask} | ({"token_type_ids": np.zeros_like(ids)} if types else {})
 
 
-def _many(session: Any, feeds: Sequence[Feed], texts: int, runs: int) -> tuple[float, float]:
-    """Texts a second, and milliseconds of CPU a text."""
-    with ThreadPoolExecutor(runs) as pool:
-        list(pool.map(lambda feed: session.run(["logits"], feed), feeds[: 4 * runs]))
-        started, cpu = time.perf_counter(), time.process_time()
-        list(pool.map(lambda feed: session.run(["logits"], feed), feeds))
-        seconds = time.perf_counter() - started
-    return texts / seconds, 1000 * (time.process_time() - cpu) / texts
-
-
-def _one(session: Any, tokenizer: Tokenizer, texts: Sequence[str], types: bool) -> float:
-    """Median milliseconds of one text, one after the other."""
-    taken: list[float] = []
-    for text in texts:
-        started = time.perf_counter()
-        session.run(["logits"], _feed([tokenizer.encode(text).ids], types))
-        taken.append(1000 * (time.perf_counter() - started))
-    return float(np.median(taken[len(taken) // 10 :]))
+def main() -> None:
+    """Texts in, ways out; then a turn for each line."""
+    ceiling = Ceiling(Path(sys.argv[1]), json.loads(sys.stdin.readline()))
+    print(json.dumps(ceiling.ways()), flush=True)
+    for _ in sys.stdin:
+        print(json.dumps(asdict(ceiling.turn())), flush=True)
 
 
 if __name__ == "__main__":
-    json.dump(asdict(measure(Path(sys.argv[1]), json.load(sys.stdin))), sys.stdout)
+    main()

@@ -7,13 +7,14 @@ import math
 import random
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
+from typing import IO, Any, cast
 
-from benchmarks.serving.ceiling import Ceiling
+from benchmarks.serving.ceiling import CeilingTurn
 from benchmarks.serving.corpus import Corpus
 from benchmarks.serving.load import LoadResult, quantile
 from benchmarks.serving.peers.peer import CHECKOUT
@@ -21,12 +22,13 @@ from benchmarks.serving.subject import Running, Subject, SubjectError, running
 
 # Name of a load -> connections, and which texts.
 LOADS = {"c1": (1, "short"), "c16": (16, "short"), "c64": (64, "short"), "mixed": (64, "mixed")}
-_BESIDE_CEILING = ("c1", "c64")
 # Of this many texts the answer must be the release's own, but for one that may stand between two labels.
 _CHECKED = 40
 _LEAST_RIGHT = 0.975
 # Of each server under each load in a round: what a shared machine does within a minute meets all of them.
 _TURNS = 2
+# Of the ceiling and the first server, in a round.
+_CEILING_TURNS = 3
 
 Turn = tuple[LoadResult, float]  # and the server's milliseconds of CPU a request
 
@@ -43,26 +45,31 @@ class Measured:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """The first server beside the ceiling, one right after the other, while no other server is up."""
+
+    ceiling: CeilingTurn
+    c1: Measured
+    c64: Measured
+
+
+@dataclass(frozen=True)
 class Round:
     """One turn of everything."""
 
-    ceiling: Ceiling
-    alone: dict[str, Measured]  # load -> what the first server does while no other one is up
+    ways: dict[str, str]  # of the ceiling, that were best
+    beside: list[Beside]
     loads: dict[str, dict[str, Measured]]  # server -> load -> what was measured
 
 
 def run_round(number: int, subjects: Sequence[Subject], corpus: Corpus, seconds: float, logs: Path) -> Round:
-    """The ceiling and the first server; then all servers are up, and under each load they take turns.
+    """The ceiling and the first server take turns; then all servers are up, and take turns under each load.
 
     The order is another each time, and who is not asked is paused. So those that are compared are measured within a
     minute of each other, since a shared machine changes from one minute to the next.
     """
     randomness = random.Random(number)
-    ceiling = in_process(corpus)
-    with running(subjects[0], logs / f"{subjects[0].name}.log") as found:
-        alone = {
-            load: together([_turn(found, corpus, load, seconds) for _ in range(_TURNS)]) for load in _BESIDE_CEILING
-        }
+    ways, beside = _beside_ceiling(subjects[0], corpus, seconds, logs)
     turns: dict[tuple[str, str], list[Turn]] = {}
     with ExitStack() as stack:
         up = [stack.enter_context(running(subject, logs / f"{subject.name}.log")) for subject in subjects]
@@ -76,7 +83,26 @@ def run_round(number: int, subjects: Sequence[Subject], corpus: Corpus, seconds:
                     with found.asked():
                         turns.setdefault((found.subject.name, load), []).append(_turn(found, corpus, load, seconds))
     loads = {one.name: {load: together(turns[one.name, load]) for load in LOADS} for one in subjects}
-    return Round(ceiling, alone, loads)
+    return Round(ways, beside, loads)
+
+
+def _beside_ceiling(
+    subject: Subject, corpus: Corpus, seconds: float, logs: Path
+) -> tuple[dict[str, str], list[Beside]]:
+    with _in_process(corpus) as (ways, ceiling), running(subject, logs / f"{subject.name}.log") as found:
+        found.pause()
+
+        def ours() -> dict[str, Measured]:
+            with found.asked():
+                return {load: together([_turn(found, corpus, load, seconds)]) for load in ("c1", "c64")}
+
+        beside: list[Beside] = []
+        for number in range(_CEILING_TURNS):
+            measured = ours() if number % 2 else {}
+            most = ceiling()
+            measured = measured or ours()
+            beside.append(Beside(most, **measured))
+        return ways, beside
 
 
 def _turn(found: Running, corpus: Corpus, load: str, seconds: float) -> Turn:
@@ -99,13 +125,23 @@ def together(turns: Sequence[Turn]) -> Measured:
     return Measured(len(latencies) / seconds, quantile(latencies, 0.5), quantile(latencies, 0.99), cpu, failed)
 
 
-def in_process(corpus: Corpus) -> Ceiling:
-    """The ceiling, in a process of its own."""
+@contextmanager
+def _in_process(corpus: Corpus) -> Iterator[tuple[dict[str, str], Callable[[], CeilingTurn]]]:
+    """The ceiling, in a process of its own that does nothing between its turns: its best ways, and a turn."""
     command = [sys.executable, "-m", "benchmarks.serving.ceiling", str(corpus.release)]
-    done = subprocess.run(
-        command, input=json.dumps(corpus.short), capture_output=True, text=True, cwd=CHECKOUT, check=True
-    )
-    return Ceiling(**json.loads(done.stdout))
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=CHECKOUT) as process:
+        asked, told = cast(IO[str], process.stdin), cast(IO[str], process.stdout)
+
+        def ask(line: str) -> dict[str, Any]:
+            asked.write(f"{line}\n")
+            asked.flush()
+            answer = told.readline()
+            if not answer:
+                raise SubjectError("The ceiling ended before it was told to; see its output above.")
+            found: dict[str, Any] = json.loads(answer)
+            return found
+
+        yield ask(json.dumps(corpus.short)), lambda: CeilingTurn(**ask("turn"))
 
 
 def medians(rounds: Sequence[Round]) -> dict[str, dict[str, Measured]]:

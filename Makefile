@@ -57,7 +57,7 @@ bench-few-labels: $(READY) ## 8 texts a label: the contrastive recipe beside pla
 bench-recipes: $(READY) ## replay of old data when retraining, and adaptation to unlabelled text
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m benchmarks.recipes
 
-bench-serving: $(READY) ## speed of the service beside the ceiling and other servers (45 minutes)
+bench-serving: $(READY) ## speed of the service beside the ceiling and other servers (50 minutes)
 	$(BIN)/python -m benchmarks.serving
 
 bench-training: $(READY) ## speed of training beside a plain Trainer script, and what releases reach (35 minutes; PARTS=clinc150 for one; needs PERENNIAL_DATA)

@@ -44,7 +44,7 @@ def main() -> int:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Measure serving speed; three quarters of an hour with all peers.")
+    parser = argparse.ArgumentParser(description="Measure serving speed; fifty minutes with all peers.")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0, help="of each load (default: 2)")
     parser.add_argument(

@@ -288,7 +288,6 @@ def _session(path: Path, threads: int) -> Any:
     options.graph_optimization_level = _runtime.GraphOptimizationLevel.ORT_ENABLE_ALL
     # A thread that spins while it waits for work takes the core that answers HTTP.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.add_session_config_entry("session.set_denormal_as_zero", "1")  # for the threads of its own
     options.log_severity_level = 3
     return _runtime.InferenceSession(
         str(path), options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOW_FUSIONS

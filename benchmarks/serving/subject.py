@@ -193,7 +193,9 @@ def _wait(found: Running, log: Path) -> None:
                 found.answer(_A_TEXT)
                 return
         time.sleep(0.1)
-    raise SubjectError(f"{found.subject.name} did not answer within {_START_SECONDS:.0f} s. See {log}.")
+    code = found.process.poll()
+    what = f"did not answer within {_START_SECONDS:.0f} s" if code is None else f"ended with exit code {code} at once"
+    raise SubjectError(f"{found.subject.name} {what}. See {log}.")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

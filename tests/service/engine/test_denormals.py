@@ -3,11 +3,16 @@
 import platform
 import sys
 import threading
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
+from contracts.home import Home
+from contracts.release import Manifest
 from service.engine.denormals import with_denormals_as_zero
+from service.engine.model import load_release
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux" or platform.machine() != "x86_64", reason="Only known how on Linux on x86-64."
@@ -46,3 +51,19 @@ def test_in_any_thread_and_in_no_other() -> None:
     looked.set()
     thread.join()
     assert (inside, outside) == ([0.0, 0.0], [1e-323, 2e-310])
+
+
+def test_a_release_runs_so(home: Home, make_release: Callable[..., Manifest], monkeypatch: pytest.MonkeyPatch) -> None:
+    release = load_release(home, "support", make_release(home).version, threads=1)
+    session: Any = release._session
+    found: list[list[float]] = []
+
+    class Watched:
+        def run(self, *asked: Any) -> Any:
+            found.append(_doubled())
+            return session.run(*asked)
+
+    monkeypatch.setattr(release, "_session", Watched())
+    assert np.isfinite(release.predict([[5, 6, 7], [5]]).scores).all()
+    assert found == [[0.0, 0.0]]
+    assert _doubled() == [1e-323, 2e-310]

@@ -90,7 +90,10 @@ def _run(home: Home, folder: Path, options: argparse.Namespace) -> None:
             ],
             "each_round": [
                 {
-                    server: {load: round(one.per_second, 1) for load, one in by.items()}
+                    server: {
+                        load: {"per_second": round(one.per_second, 1), "p99_ms": round(one.p99_ms, 2)}
+                        for load, one in by.items()
+                    }
                     for server, by in each.loads.items()
                 }
                 for each in rounds

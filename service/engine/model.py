@@ -86,10 +86,15 @@ class LoadedRelease:
     @property
     def graph(self) -> dict[str, str]:
         """What training wrote of how the graph was made."""
-        return dict(self._session.get_modelmeta().custom_metadata_map)
+        return _graph_of(self._session)
+
+    @property
+    def has_wide(self) -> bool:
+        """Whether there is a session for runs on all cores."""
+        return self._wide_session is not self._session
 
     def measure_cost(self) -> None:
-        """Time some runs, on one core and on all."""
+        """Time some runs, on one core and on all; where all are faster for no text, their session is let go."""
         row = self.encode([_WARM_UP_TEXT])[0].ids
         most = min(_LONGEST_TIMED, self.manifest.max_tokens)
         long = row * (most // len(row) + 1)
@@ -100,8 +105,10 @@ class LoadedRelease:
             return time.perf_counter() - started
 
         self.cost = measure(run, len(row), most)
-        if self._wide_session is not self._session:
+        if self.has_wide:
             self.cost = measure_wide(self.cost, lambda tokens, wide: run([tokens], wide), most)
+            if self.cost.wide_from == math.inf:
+                self._wide_session = self._session
 
     def is_short(self, tokens: int) -> bool:
         """Whether callers can wait for a run over one text of that many tokens."""
@@ -235,17 +242,19 @@ def load_release(
     try:
         time.sleep(pause)
         session = run(lambda: _session(folder / MODEL_FILE, 1))
-        time.sleep(pause)
-        wide_session = run(lambda: _session(folder / MODEL_FILE, threads)) if threads > 1 else session
+        alike = _alike(manifest, session, serving) if gently else None
+        wide_session = session
+        if threads > 1 and (alike is None or alike.has_wide):
+            time.sleep(pause)
+            wide_session = run(lambda: _session(folder / MODEL_FILE, threads))
         time.sleep(pause)
         encoder = _encoder(folder, manifest, serving)
         release = LoadedRelease(manifest, session, wide_session, encoder, load_reference(folder / REFERENCE_FILE))
         for texts in ([_WARM_UP_TEXT], [_WARM_UP_TEXT, _WARM_UP_TEXT * 3]):
-            for all_cores in (False, True):
+            for all_cores in (False, True) if release.has_wide else (False,):
                 found = release.predict([encoded.ids for encoded in release.encode(texts)], all_cores=all_cores)
                 if not np.isfinite(found.projections).all():
                     raise ModelOutputError("its reference makes projections that are not finite")
-        alike = _alike(release, serving) if gently else None
         if alike is None:
             release.measure_cost()
         else:
@@ -271,14 +280,18 @@ def _encoder(folder: Path, manifest: Manifest, serving: Sequence[LoadedRelease])
     return TextEncoder(Tokenizer.from_file(str(folder / TOKENIZER_FILE)), manifest.max_tokens)
 
 
-def _alike(loaded: LoadedRelease, serving: Sequence[LoadedRelease]) -> LoadedRelease | None:
+def _alike(manifest: Manifest, session: Any, serving: Sequence[LoadedRelease]) -> LoadedRelease | None:
     """A release whose network is as large: what its runs cost need not be measured anew, in the midst of traffic."""
-    size = loaded.manifest.files[MODEL_FILE].size
+    size = manifest.files[MODEL_FILE].size
     for release in serving:
         same = abs(release.manifest.files[MODEL_FILE].size - size) <= _ALIKE * size
-        if same and release.graph == loaded.graph:
+        if same and release.graph == _graph_of(session):
             return release
     return None
+
+
+def _graph_of(session: Any) -> dict[str, str]:
+    return dict(session.get_modelmeta().custom_metadata_map)
 
 
 def _session(path: Path, threads: int) -> Any:

@@ -60,7 +60,7 @@ class Model:
         options.intra_op_num_threads = settings.threads
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", str(int(settings.spinning)))
-        # As Perennial has it. In force where this thread is the one that runs, or the session's own are.
+        # As Perennial has it: in force for the thread that makes a session, and for the threads of its own.
         options.add_session_config_entry("session.set_denormal_as_zero", "1")
         self._session = _runtime.InferenceSession(
             str(settings.release / "model.onnx"),

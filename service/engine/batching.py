@@ -15,7 +15,7 @@ from service.engine.run_cost import RunCost
 # A lane is not woken for less: that is mostly overhead.
 LEAST_TOKENS = 16
 # So many times what a run costs beside its tokens is worth a run, though others wait behind it: it is a fifteenth then.
-# Twenty times made the slowest hundredth of 64 callers wait a fourteenth longer, and answered hardly more.
+# With twenty times, the slowest hundredth of 64 callers waits longer, and hardly more are answered.
 WORTHWHILE = 15
 # Of the tokens that wait, where that is more.
 _WINDOW_SHARE = 4

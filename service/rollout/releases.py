@@ -16,7 +16,8 @@ from contracts.rollout import Rollout, Trial, read_rollout
 from contracts.rollout_history import standbys
 from contracts.rollout_remains import remains_of_rollout
 from contracts.schema import TASK_NAME
-from service.engine.model import LoadedRelease, load_release
+from service.engine.loading import load_release
+from service.engine.model import LoadedRelease
 from service.errors import NotReadyError, TaskNotServedError, TaskUnknownError
 from service.metrics import ServiceMetrics
 from service.rollout.task_state import FIRST_RETRY_SECONDS, Fingerprint, Routed, TaskState, placed, tried_later

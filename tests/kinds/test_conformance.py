@@ -21,7 +21,8 @@ from contracts.release_store import verify_release
 from contracts.task import LimitSpec, TaskSpec
 from service.engine.backlog import Placed, settle_all
 from service.engine.heads import HEADS
-from service.engine.model import LoadedRelease, load_release
+from service.engine.loading import load_release
+from service.engine.model import LoadedRelease
 from training.artefact.export import TOLERANCE, check_agreement, export_onnx
 from training.artefact.onnx_artefact import Artefact
 from training.data.rows import Row

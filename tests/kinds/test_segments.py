@@ -15,7 +15,7 @@ from tokenizers import Tokenizer, processors
 
 from contracts.home import Home
 from contracts.task import DataSpec, GateSpec, ModelSpec, TaskSpec, TrainSpec
-from service.engine.model import load_release
+from service.engine.loading import load_release
 from training.artefact.onnx_artefact import Artefact
 from training.data.dataset import load_dataset
 from training.data.questions import QuestionRow

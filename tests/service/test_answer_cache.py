@@ -10,7 +10,8 @@ from contracts.home import Home
 from contracts.release import Manifest
 from service.engine.answer_cache import AnswerCache
 from service.engine.backlog import Placed
-from service.engine.model import LoadedRelease, load_release
+from service.engine.loading import load_release
+from service.engine.model import LoadedRelease
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import numpy as np
 
 from contracts.home import Home
 from contracts.release import Manifest
-from service.engine.model import load_release
+from service.engine.loading import load_release
 
 
 def test_a_text_without_tokens_is_answered(home: Home, make_release: Callable[..., Manifest]) -> None:

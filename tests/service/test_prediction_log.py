@@ -11,7 +11,7 @@ from contracts.home import Home
 from contracts.log import Cursor, read_new, segment_path, segments
 from contracts.records import PredictionRecord
 from contracts.release import Manifest
-from service.engine.model import load_release
+from service.engine.loading import load_release
 from service.logs.prediction_log import AnsweredText, PredictionLog, writer_name
 from service.metrics import ServiceMetrics
 

@@ -13,7 +13,8 @@ import pytest
 from contracts.home import Home
 from contracts.release import MODEL_FILE, Manifest
 from contracts.rollout import promote, rollback, try_canary
-from service.engine.model import LoadedRelease, load_release
+from service.engine.loading import load_release
+from service.engine.model import LoadedRelease
 from service.errors import TaskNotServedError
 from service.metrics import ServiceMetrics
 from service.rollout.releases import Releases

@@ -72,7 +72,7 @@ def test_the_reference_is_of_the_held_out_texts(trained: tuple[Home, Manifest]) 
 
 def test_the_service_reads_texts_as_training_does(trained: tuple[Home, Manifest]) -> None:
     """Both compute what the monitor compares; the packages may not import each other, so this holds them together."""
-    from service.engine.model import load_release
+    from service.engine.loading import load_release
 
     home, manifest = trained
     texts = ["refund please", "the parcel is late, zażółć " * 9, "x", "नमस्ते my card [SEP] was charged"]

@@ -13,7 +13,8 @@ import pytest
 from contracts.home import Home
 from contracts.release import Manifest
 from service.engine.backlog import Ticket
-from service.engine.model import BatchOutput, LoadedRelease, load_release
+from service.engine.loading import load_release
+from service.engine.model import BatchOutput, LoadedRelease
 from service.engine.scheduler import Scheduler
 from service.metrics import ServiceMetrics
 

@@ -12,7 +12,7 @@ import pytest
 from contracts.home import Home
 from contracts.release import Manifest
 from service.engine.denormals import with_denormals_as_zero
-from service.engine.model import load_release
+from service.engine.loading import load_release
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux" or platform.machine() != "x86_64", reason="Only known how on Linux on x86-64."

@@ -15,7 +15,8 @@ import uvloop
 from contracts.home import Home
 from contracts.release import Manifest
 from service.engine.backlog import Ticket
-from service.engine.model import BatchOutput, LoadedRelease, load_release
+from service.engine.loading import load_release
+from service.engine.model import BatchOutput, LoadedRelease
 from service.engine.scheduler import Scheduler
 from service.errors import ModelOutputError, QueueFullError, StoppingError
 from service.metrics import ServiceMetrics

@@ -15,7 +15,8 @@ from contracts.home import Home
 from contracts.release import Manifest
 from service.engine.backlog import Placed
 from service.engine.encoding import EncodedText
-from service.engine.model import BatchOutput, LoadedRelease, load_release
+from service.engine.loading import load_release
+from service.engine.model import BatchOutput, LoadedRelease
 from service.engine.run_cost import RunCost
 from service.engine.scheduler import Scheduler
 from service.engine.shadow_work import ShadowWork, score

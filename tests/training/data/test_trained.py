@@ -13,7 +13,7 @@ from contracts.home import Home
 from contracts.release import METRICS_FILE, TOKENIZER_FILE, Manifest
 from contracts.release_store import read_manifest
 from contracts.task import DataSpec, TaskSpec
-from service.engine.model import load_release
+from service.engine.loading import load_release
 
 
 @pytest.fixture(scope="module")
